@@ -1,0 +1,232 @@
+/*
+ * vdev: virtual devices. A tree whose leaves are files and disks and whose
+ * interior nodes (mirror, later raidz, draid, replacing, spare) spread, verify
+ * and repair. Sources: format/01 §1.2, §2, §3, §10.
+ *
+ * A vdev knows nothing of block pointers: a read carries a `verify` callback that
+ * says whether the bytes are what the caller wrote; with it a mirror tries its
+ * children until one is right and rewrites the wrong ones.
+ *
+ * Locking: the shape of a tree (parents, children, ops) changes only while the
+ * owner (spa) holds its config lock as writer; I/O holds it as reader. Statistics
+ * and state have vdev_stat_lock of the vdev.
+ */
+#ifndef TARN_VDEV_H
+#define TARN_VDEV_H
+
+#include "spl/spl.h"
+#include "nvpair/nvpair.h"
+#include "ondisk/ondisk.h"
+
+typedef struct vdev vdev_t;
+typedef struct vdev_io vdev_io_t;
+typedef struct vdev_ops vdev_ops_t;
+
+typedef enum vio_type { VIO_READ, VIO_WRITE, VIO_FLUSH, VIO_TRIM, VIO_TYPES } vio_type_t;
+
+/* I/O classes, most urgent first; the vdev queue serves them with a minimum and a
+ * maximum of active requests each. */
+typedef enum zio_priority {
+	ZIO_PRIORITY_SYNC_READ,
+	ZIO_PRIORITY_SYNC_WRITE,
+	ZIO_PRIORITY_ASYNC_READ, /* prefetch */
+	ZIO_PRIORITY_ASYNC_WRITE,
+	ZIO_PRIORITY_SCRUB,
+	ZIO_PRIORITY_TRIM,
+	ZIO_PRIORITY_NUM_QUEUEABLE,
+	ZIO_PRIORITY_NOW
+} zio_priority_t;
+
+#define VIO_FLAG_CANFAIL 0x01     /* an error is expected: no event */
+#define VIO_FLAG_SCRUB 0x02       /* read and verify every copy, repair wrong ones */
+#define VIO_FLAG_REPAIR 0x04      /* rewrite of a damaged copy */
+#define VIO_FLAG_SPECULATIVE 0x08 /* prefetch: an error counts for nobody */
+#define VIO_FLAG_DONT_REPAIR 0x10 /* read only pool or inspection */
+
+struct vdev_io {
+	/* set by the caller */
+	vdev_t *vio_vd; /* top-level vdev, or a leaf for labels */
+	vio_type_t vio_type;
+	zio_priority_t vio_priority;
+	uint32_t vio_flags;
+	uint64_t vio_offset; /* bytes from the start of the allocatable area (labels: of the device) */
+	uint64_t vio_size;   /* bytes, multiple of 512 */
+	void *vio_data;      /* owned by the caller; 4096-aligned for O_DIRECT without a copy */
+	uint64_t vio_txg;    /* physical birth of the data: which copies can have it (DTL) */
+	int (*vio_verify)(void *arg, const void *data); /* 0 or ECKSUM; NULL: accept */
+	void *vio_verify_arg;
+	void (*vio_done)(vdev_io_t *vio); /* called once, from any thread, without locks */
+	void *vio_private;
+	/* result */
+	int vio_error; /* 0, EIO, ECKSUM (no copy verified), ENXIO (no device) */
+	bool vio_repaired;
+	/* inside of the room */
+	void *vio_impl;
+	list_node_t vio_node;
+	avl_node_t vio_offset_node;
+	hrtime_t vio_timestamp;
+};
+
+/* States and reasons, as shown by `zpool status`. */
+typedef enum vdev_state {
+	VDEV_STATE_UNKNOWN = 0,
+	VDEV_STATE_CLOSED,
+	VDEV_STATE_OFFLINE,
+	VDEV_STATE_REMOVED,
+	VDEV_STATE_CANT_OPEN,
+	VDEV_STATE_FAULTED,
+	VDEV_STATE_DEGRADED,
+	VDEV_STATE_HEALTHY
+} vdev_state_t;
+typedef enum vdev_aux {
+	VDEV_AUX_NONE,
+	VDEV_AUX_OPEN_FAILED,
+	VDEV_AUX_CORRUPT_DATA,
+	VDEV_AUX_NO_REPLICAS,
+	VDEV_AUX_BAD_GUID_SUM,
+	VDEV_AUX_TOO_SMALL,
+	VDEV_AUX_BAD_LABEL,
+	VDEV_AUX_VERSION_NEWER,
+	VDEV_AUX_VERSION_OLDER,
+	VDEV_AUX_UNSUP_FEAT,
+	VDEV_AUX_SPARED,
+	VDEV_AUX_ERR_EXCEEDED,
+	VDEV_AUX_IO_FAILURE,
+	VDEV_AUX_BAD_LOG,
+	VDEV_AUX_EXTERNAL,
+	VDEV_AUX_SPLIT_POOL,
+	VDEV_AUX_BAD_ASHIFT,
+	VDEV_AUX_EXTERNAL_PERSIST,
+	VDEV_AUX_ACTIVE,
+	VDEV_AUX_CHILDREN_OFFLINE,
+	VDEV_AUX_ASHIFT_TOO_BIG
+} vdev_aux_t;
+
+typedef struct vdev_stat {
+	uint64_t vs_ops[VIO_TYPES];
+	uint64_t vs_bytes[VIO_TYPES];
+	uint64_t vs_read_errors, vs_write_errors, vs_checksum_errors;
+	uint64_t vs_self_healed; /* bytes */
+	uint64_t vs_scan_processed;
+} vdev_stat_t;
+
+struct vdev {
+	uint64_t vdev_id;   /* index in the parent; DVA vdev id for a top-level */
+	uint64_t vdev_guid; /* 0 only for holes */
+	const vdev_ops_t *vdev_ops;
+	vdev_t *vdev_parent, *vdev_top; /* vdev_top NULL for the root */
+	vdev_t **vdev_child;
+	uint64_t vdev_children;
+	void *vdev_owner; /* the spa */
+
+	/* geometry of a top-level (and, while opening, of each node) */
+	uint64_t vdev_ashift;
+	uint64_t vdev_logical_ashift, vdev_physical_ashift; /* what the device asks for */
+	uint64_t vdev_psize;     /* leaf: whole device, bytes */
+	uint64_t vdev_asize;     /* allocatable bytes */
+	uint64_t vdev_min_asize; /* smallest acceptable, from the config */
+	uint64_t vdev_max_asize; /* what the devices would allow */
+	uint64_t vdev_ms_array;  /* MOS object; 0: not yet */
+	uint64_t vdev_ms_shift;
+	uint64_t vdev_deflate_ratio;
+	uint64_t vdev_create_txg;
+	uint64_t vdev_top_zap, vdev_leaf_zap; /* MOS objects or 0 */
+	bool vdev_islog, vdev_nonrot, vdev_isspare;
+	bool vdev_noalloc;
+	void *vdev_mg; /* metaslab group; the spa room's */
+
+	/* leaf */
+	char *vdev_path, *vdev_devid, *vdev_physpath;
+	uint64_t vdev_wholedisk; /* 0, 1 or -1ULL: unknown */
+	bool vdev_offline, vdev_not_present;
+	bool vdev_readonly;
+	bool vdev_cant_read, vdev_cant_write;
+	uint64_t vdev_dtl_object;
+	void *vdev_dtl;  /* missing txg ranges; inside of the room */
+	void *vdev_leaf; /* open device; inside of the room */
+	void *vdev_queue;
+
+	kmutex_t vdev_stat_lock;
+	vdev_stat_t vdev_stat;
+	vdev_state_t vdev_state, vdev_prevstate;
+	vdev_aux_t vdev_aux;
+	bool vdev_config_dirty; /* top-level: labels must be rewritten this txg */
+	nvlist_t *vdev_extra; /* keys of the config that we do not interpret but keep */
+};
+
+struct vdev_ops {
+	const char *vop_type; /* "mirror" … as in configurations */
+	bool vop_leaf;
+	/* Fill psize/asize/ashift/state from children or device. */
+	int (*vop_open)(vdev_t *vd);
+	void (*vop_close)(vdev_t *vd);
+	/* Allocated bytes for psize bytes of data. */
+	uint64_t (*vop_psize_to_asize)(vdev_t *vd, uint64_t psize);
+	void (*vop_io)(vdev_t *vd, vdev_io_t *vio);
+	void (*vop_state_change)(vdev_t *vd, int faulted, int degraded);
+};
+extern const vdev_ops_t vdev_root_ops, vdev_mirror_ops, vdev_file_ops, vdev_disk_ops,
+    vdev_missing_ops, vdev_hole_ops;
+
+void vdev_init(void); /* I/O engine; io_uring or threads */
+void vdev_fini(void);
+const char *vdev_io_engine(void); /* "io_uring" or "threads" */
+
+/*
+ * Build a tree from a configuration node ("type", "id", "guid" …, format/01 §3.3).
+ * New vdevs (creation) have no guid: one is drawn. EINVAL malformed, ENOTSUP type not supported.
+ */
+int vdev_alloc(void *owner, const nvlist_t *nv, vdev_t *parent, uint64_t id, bool create,
+    vdev_t **vdp);
+void vdev_free(vdev_t *vd); /* closes; frees the subtree */
+/* Config node of vd and below. `mos`: with the keys that only the MOS config has. */
+nvlist_t *vdev_config_generate(vdev_t *vd, bool mos);
+/* Status node: config plus "vdev_stats"-like keys (state, aux, errors, sizes) for commands. */
+nvlist_t *vdev_status_generate(vdev_t *vd);
+
+/*
+ * Open devices bottom up and propagate states. writable=false opens O_RDONLY, and every
+ * write to a leaf is refused with EROFS. Returns 0 even if some devices fail, as long as
+ * the tree as a whole is usable; ENXIO otherwise.
+ */
+int vdev_open(vdev_t *vd, bool writable);
+void vdev_close(vdev_t *vd);
+/* Recompute states upward after a change. */
+void vdev_propagate_state(vdev_t *vd);
+void vdev_set_state(vdev_t *vd, vdev_state_t state, vdev_aux_t aux);
+bool vdev_is_dead(const vdev_t *vd);
+bool vdev_readable(const vdev_t *vd);
+bool vdev_writeable(const vdev_t *vd);
+vdev_t *vdev_lookup_by_guid(vdev_t *vd, uint64_t guid);
+/* By path, base name or decimal guid, as users name devices. */
+vdev_t *vdev_lookup_by_name(vdev_t *vd, const char *name);
+uint64_t vdev_guid_sum(const vdev_t *vd);
+/* Call func for every leaf below vd. */
+void vdev_foreach_leaf(vdev_t *vd, void (*func)(vdev_t *leaf, void *arg), void *arg);
+uint64_t vdev_psize_to_asize(vdev_t *top, uint64_t psize);
+/* Default metaslab shift of a new top-level of this asize (format/02 §5.1). */
+uint64_t vdev_default_ms_shift(uint64_t asize);
+void vdev_clear_stats(vdev_t *vd); /* and below */
+
+/* Start the request; it completes through vio_done. Never blocks on I/O. */
+void vdev_io(vdev_io_t *vio);
+/* Start and wait. Returns vio_error. */
+int vdev_io_wait(vdev_io_t *vio);
+/* Flush the write caches of all leaves below vd. 0 or the first error. */
+int vdev_flush(vdev_t *vd);
+
+/*
+ * Dirty time logs: txgs whose writes a leaf missed (format/02 §5.7).
+ */
+void vdev_dtl_dirty(vdev_t *leaf, uint64_t txg, uint64_t count);
+bool vdev_dtl_contains(vdev_t *leaf, uint64_t txg, uint64_t count);
+bool vdev_dtl_empty(vdev_t *leaf);
+void vdev_dtl_clear(vdev_t *leaf);
+/* Call func(arg, first txg, number) for each range in order. */
+void vdev_dtl_walk(vdev_t *leaf, void (*func)(void *, uint64_t, uint64_t), void *arg);
+/* Set by the upper room: a leaf's DTL changed or a device failed and must be persisted. */
+extern void (*vdev_dtl_changed)(vdev_t *leaf);
+/* Events ("checksum", "io", "data" …): set by the upper room, may be NULL. */
+extern void (*vdev_ereport)(vdev_t *vd, const char *cls, const vdev_io_t *vio, int error);
+
+#endif
