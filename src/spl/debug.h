@@ -13,6 +13,11 @@
 /* Print the message and a stack trace to stderr and the log, then abort(). */
 _Noreturn void spl_panic(const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/*
+ * Call `hook` with the message before the process stops (tests leave by longjmp,
+ * a daemon saves its state); NULL removes it. It must not allocate.
+ */
+void spl_panic_hook(void (*hook)(const char *msg));
 #define panic(...) spl_panic(__FILE__, __LINE__, __VA_ARGS__)
 
 #define VERIFY(c) \
@@ -63,6 +68,12 @@ void spl_log(spl_loglevel_t level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Append log lines to `path` ("-": stderr). Returns errno. */
 int spl_log_open(const char *path);
+/*
+ * Hand the lines still in the ring to `cb`, oldest first; `when` is wall clock
+ * nanoseconds. The ring is locked meanwhile: cb must not log.
+ */
+void spl_log_walk(void (*cb)(void *arg, int64_t when, spl_loglevel_t level,
+    const char *line), void *arg);
 #define dprintf_l(...) spl_log(LOG_DEBUG_L, __VA_ARGS__)
 
 #endif

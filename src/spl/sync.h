@@ -10,20 +10,29 @@
 #include "spl/types.h"
 #include "spl/debug.h"
 
+/*
+ * The owner is the address of a variable of the owning thread, 0 if none. It is
+ * written only by the owner, but read (mutex_owned) by anybody: hence atomic.
+ */
 typedef struct kmutex {
 	pthread_mutex_t m;
-	pthread_t owner;
-	bool held; /* only the owner's own view is meaningful */
+	uintptr_t owner;
 } kmutex_t;
 typedef struct kcondvar {
 	pthread_cond_t c;
 } kcondvar_t;
+/*
+ * A waiting writer keeps new readers out (rwlock(9F)), so a thread must not take
+ * a read lock it already has.
+ */
 typedef struct krwlock {
 	pthread_rwlock_t rw;
-	pthread_t writer;
-	bool wheld;
+	uintptr_t writer;
 } krwlock_t;
 typedef enum { RW_READER, RW_WRITER } krw_t;
+
+/* For locks with static storage, instead of mutex_init(). */
+#define MUTEX_INITIALIZER { PTHREAD_MUTEX_INITIALIZER, 0 }
 
 void mutex_init(kmutex_t *mp);
 void mutex_destroy(kmutex_t *mp);
@@ -40,6 +49,9 @@ void cv_wait(kcondvar_t *cv, kmutex_t *mp);
 bool cv_timedwait_hires(kcondvar_t *cv, kmutex_t *mp, hrtime_t deadline);
 void cv_signal(kcondvar_t *cv);
 void cv_broadcast(kcondvar_t *cv);
+
+/* For cv_timedwait_hires() through a relative time; false on timeout. */
+bool cv_reltimedwait(kcondvar_t *cv, kmutex_t *mp, hrtime_t delta);
 
 void rw_init(krwlock_t *rw);
 void rw_destroy(krwlock_t *rw);
