@@ -124,6 +124,7 @@ kmem_asprintf(const char *fmt, ...)
 {
 	va_list ap, again;
 
+	VERIFY(fmt != NULL);
 	va_start(ap, fmt);
 	va_copy(again, ap);
 	const int len = vsnprintf(NULL, 0, fmt, ap);
