@@ -88,4 +88,24 @@ redact_block_get_count(const redact_block_phys_t *rbp)
 	return (bf64_get(rbp->rbp_size_count, 0, 48) + 1);
 }
 
+/*
+ * A bonus buffer in host order as one of these records: NULL if it is too short. An old
+ * bpobj's header ends early (BPOBJ_SIZE_*): members behind `len` must not be touched.
+ */
+static inline bpobj_phys_t *
+bpobj_phys_of(void *bonus, size_t len)
+{
+	return (len < BPOBJ_SIZE_V0 ? NULL : (bpobj_phys_t *)bonus);
+}
+static inline bptree_phys_t *
+bptree_phys_of(void *bonus, size_t len)
+{
+	return (len < sizeof(bptree_phys_t) ? NULL : (bptree_phys_t *)bonus);
+}
+static inline dsl_deadlist_phys_t *
+dsl_deadlist_phys_of(void *bonus, size_t len)
+{
+	return (len < sizeof(dsl_deadlist_phys_t) ? NULL : (dsl_deadlist_phys_t *)bonus);
+}
+
 #endif
