@@ -42,7 +42,7 @@ typedef struct blkptr {
 	zio_cksum_t blk_cksum;
 } blkptr_t;
 _Static_assert(sizeof(blkptr_t) == 128, "blkptr_t");
-extern const ondisk_table_t od_blkptr;
+extern const ondisk_table_t od_dva, od_zio_cksum, od_blkptr;
 
 /* Which block of which object of which dataset: the address of a read or an error. */
 typedef struct zbookmark_phys {

@@ -125,7 +125,7 @@ bool DMU_OT_IS_METADATA_CACHED(uint64_t ot);
 bool DMU_OT_IS_ENCRYPTED(uint64_t ot);
 bool DMU_OT_IS_DDT(uint64_t ot);
 dmu_object_byteswap_t DMU_OT_BYTESWAP(uint64_t ot);
-/* Never NULL: "zap (metadata)" and the like for new types, "unknown". */
+/* Never NULL: of new types the byteswap class ("zap"), "unknown" of invalid ones. */
 const char *dmu_ot_name(uint64_t ot);
 
 typedef enum dmu_objset_type {
