@@ -15,6 +15,15 @@ import time
 PREFIX = "tarn-test."
 
 
+def alive(pid):
+    """Whether a process runs (a zombie does not)."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def processes_of(directory):
     """Pids whose environment places them in this world."""
     mark = f"={directory}/".encode()
@@ -94,7 +103,7 @@ def sweep(base):
     """Remove the worlds of runs that are no more (their pid is in the name)."""
     for directory in glob.glob(os.path.join(base, PREFIX + "*")):
         pid = os.path.basename(directory)[len(PREFIX):].split(".")[0]
-        if pid.isdigit() and not os.path.exists(f"/proc/{pid}") \
+        if pid.isdigit() and not alive(pid) \
                 and os.stat(directory).st_uid == os.getuid() \
                 and not os.path.exists(os.path.join(directory, "kept")):
             remove_world(directory)

@@ -18,7 +18,8 @@ import struct
 import subprocess
 import time
 
-from . import reference, tree
+from . import reference
+from .cleanup import alive
 from .outcome import Failed, Skipped, expect
 
 # What no command may ever say, whether it succeeds or not.
@@ -299,12 +300,3 @@ class World:
                     os.killpg(p.pid, signal.SIGKILL)
                 p.wait()
             p.stderr.close()
-
-
-def alive(pid):
-    """Whether a process runs (a zombie does not)."""
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
