@@ -4,7 +4,7 @@ import os
 import threading
 
 from harness import tree
-from harness.outcome import expect, expect_equal
+from harness.outcome import expect_equal
 from harness.stories import story
 
 

@@ -254,10 +254,11 @@ def loop_device(w):
 def labelclear(w):
     a = w.disks("a")
     pool_with_content(w, a)
-    w.fails(f"zpool labelclear {a}")
+    w.fails(f"zpool labelclear {a}", says=f"""use '-f' to override the following error:
+{a} is a member of exported pool "tank\"""")
     w.ok(f"zpool labelclear -f {a}")
     w.prints(f"zpool import -d {w.disk_dir}", "")
-    w.fails(f"zpool labelclear {a}")
+    w.fails(f"zpool labelclear {a}", status=255, says=f"failed to clear label for {a}")
 
 
 @story("history tells what was done to the pool")
@@ -289,8 +290,10 @@ def properties(w):
     expect_equal(w.ok("zpool get -H comment,autotrim tank").fields,
                  [["tank", "comment", "second thoughts", "local"],
                   ["tank", "autotrim", "on", "local"]], "properties")
-    w.fails("zpool set nonsense=1 tank")
-    w.fails("zpool set guid=1 tank")
+    w.fails("zpool set guid=1 tank",
+            says="cannot set property for 'tank': 'guid' is readonly")
+    w.fails("zpool set ashift=20 tank", says="cannot set property for 'tank': property "
+            "'ashift' number 20 is invalid, only values between 9 and 16 are allowed.")
     w.export_clean("tank")
 
 
