@@ -106,5 +106,7 @@ typedef struct zap_stats {
 	bool zs_micro;
 } zap_stats_t;
 int zap_get_stats(objset_t *os, uint64_t zapobj, zap_stats_t *zs);
+/* Check all invariants of format/02 §2.5; reads every block. EIO: something is wrong. */
+int zap_verify(objset_t *os, uint64_t zapobj);
 
 #endif
