@@ -37,6 +37,7 @@ uint64_t range_tree_space(const range_tree_t *rt);
 uint64_t range_tree_numsegs(range_tree_t *rt);
 bool range_tree_is_empty(range_tree_t *rt);
 range_seg_t *range_tree_first(range_tree_t *rt);
+range_seg_t *range_tree_next(range_tree_t *rt, range_seg_t *rs);
 void range_tree_walk(
     range_tree_t *rt, void (*func)(void *arg, uint64_t start, uint64_t size), void *arg);
 /* Empty the tree, calling func (may be NULL) for each segment. */
@@ -45,6 +46,14 @@ void range_tree_vacate(
 void range_tree_swap(range_tree_t **a, range_tree_t **b);
 /* Smallest segment >= size, aligned start; NULL. Needs by_size. */
 range_seg_t *range_tree_find_fit(range_tree_t *rt, uint64_t size);
-uint64_t range_tree_max(range_tree_t *rt); /* largest segment (by_size) */
+/*
+ * First fit: the lowest start >= from with `size` bytes free behind it, looking at no more
+ * than max_visits segments. False: none among those.
+ */
+bool range_tree_find_from(range_tree_t *rt, uint64_t from, uint64_t size,
+    uint64_t max_visits, uint64_t *startp);
+uint64_t range_tree_max(range_tree_t *rt); /* largest segment (by_size), bytes */
+/* Remove from rt whatever it shares with `what`. */
+void range_tree_remove_all(range_tree_t *rt, range_tree_t *what);
 
 #endif

@@ -7,6 +7,22 @@
  * features, config …) is done by the room `pool` at the top, which registers itself
  * with spa_upper_ops_t: arrows point downwards only.
  *
+ *	spa.c          the object itself, registration with zio, host id
+ *	spa_config.c   config lock; configurations for labels and MOS
+ *	spa_space.c    capacity, deflation, slop
+ *	spa_suspend.c  a pool that lost its devices waits
+ *	txg*.c         transaction groups, dirty data     (txg.h)
+ *	metaslab*.c    allocation                         (metaslab.h, range_tree.h)
+ *	zfeature*.c    feature flags                      (zfeature.h)
+ *
+ * Invariants. Nothing is freed or allocated behind the metaslabs' back. spa_syncing_txg and
+ * spa_sync_pass change in the sync thread alone. A read-only pool has no txg threads.
+ *
+ * Locks, first to last: config lock (spa_config_enter) > tx_sync_lock > spa_mg_lock > ms_lock >
+ * mg_lock; spa_props_lock, spa_defer_lock, spa_suspend_lock, sf_lock and list locks are leaves:
+ * nothing is called under them but log and memory. No lock but the config lock is held across
+ * I/O, except spa_mg_lock (as reader) while a metaslab is loaded.
+ *
  * Sources: format/01, format/02 §4, §5, §10.
  */
 #ifndef TARN_SPA_H
@@ -51,7 +67,8 @@ typedef struct spa_upper_ops {
 
 /*
  * The config lock: any number of readers, writers exclude all. Not bound to threads:
- * a zio enters in one and exits in another.
+ * a zio enters in one and exits in another. A waiting writer keeps new readers out, but not
+ * for ever: a reader inside may need to enter once more before it can leave (spa_config.c).
  */
 typedef struct spa_config_lock {
 	kmutex_t scl_lock;
@@ -59,6 +76,7 @@ typedef struct spa_config_lock {
 	uint64_t scl_readers;
 	uint64_t scl_writers_waiting;
 	bool scl_writer;
+	hrtime_t scl_slice; /* start of the current closed/open turn of waiting readers */
 } spa_config_lock_t;
 
 typedef enum spa_failmode {
@@ -74,7 +92,7 @@ struct spa {
 	uint64_t spa_version;   /* 5000 or 1..28 */
 	pool_state_t spa_state; /* what labels will say */
 	bool spa_readonly;
-	char *spa_comment, *spa_compatibility, *spa_altroot;
+	char *spa_comment, *spa_compatibility, *spa_altroot, *spa_cachefile;
 	uint64_t spa_errata;
 	uint64_t spa_hostid; /* of this host */
 	char spa_hostname[256];
@@ -95,6 +113,10 @@ struct spa {
 	zio_cksum_salt_t spa_cksum_salt;
 
 	metaslab_class_t *spa_normal_class, *spa_log_class;
+	krwlock_t spa_mg_lock; /* which groups there are */
+	metaslab_group_t **spa_mg; /* by top-level id; NULL: nothing to allocate there */
+	uint64_t spa_mg_count;
+	txg_list_t spa_dirty_ms, spa_synced_ms;
 	uint64_t spa_min_ashift, spa_max_ashift; /* of the normal class */
 	uint64_t spa_min_alloc;
 
@@ -119,7 +141,7 @@ struct spa {
 	kmutex_t spa_suspend_lock;
 	kcondvar_t spa_suspend_cv;
 	bool spa_suspended;
-	uint64_t spa_suspend_generation;
+	uint64_t spa_suspend_generation; /* counts suspensions */
 
 	uint64_t spa_data_errors; /* permanent errors known */
 	const spa_upper_ops_t *spa_upper;
@@ -130,7 +152,7 @@ typedef struct spa_defer_free {
 	blkptr_t sdf_bp;
 } spa_defer_free_t;
 
-/* Register with zio (zio_init) etc. Once per process. */
+/* Start vdev and zio and register with them. Once per process; spl_init comes first. */
 void spa_init(void);
 void spa_fini(void);
 
@@ -150,8 +172,11 @@ nvlist_t *spa_config_generate(spa_t *spa, vdev_t *leaf_or_null, uint64_t txg);
 /* Mark the config dirty: rewritten with the next txg. */
 void spa_config_mark_dirty(spa_t *spa);
 
+/* The table behind metaslab_of; mg NULL removes. spa_mg_lock held as writer. */
+void spa_mg_insert(spa_t *spa, uint64_t id, metaslab_group_t *mg);
+
 /*
- * Create metaslab groups/metaslabs of all top-level vdevs (after open, ms_array/ms_shift known;
+ * Create metaslab groups/metaslabs of all top-level vdevs that have none yet (after open, ms_array/ms_shift known;
  * a new top-level gets its ms_shift here) and activate their classes.
  */
 int spa_metaslabs_init(spa_t *spa);
@@ -180,8 +205,13 @@ void spa_free_block(spa_t *spa, uint64_t txg, const blkptr_t *bp);
 void spa_suspend(spa_t *spa, const char *why);
 int spa_resume(spa_t *spa); /* EIO if it suspends again at once */
 bool spa_is_suspended(spa_t *spa);
+/* Suspend and wait until resumed (a zio that must not fail). */
+void spa_suspend_wait(spa_t *spa, const char *why);
+/* Is space deferred or anything else left that only needs further txgs? */
+bool spa_has_deferred_work(spa_t *spa);
 
-uint64_t spa_get_hostid(void); /* tunable, /etc/hostid, 0 if none */
+/* 32 bits: TARN_HOSTID, the spl module's parameter, /etc/hostid; 0 if there is none. */
+uint64_t spa_get_hostid(void);
 static inline uint64_t
 spa_last_synced_txg(spa_t *spa)
 {

@@ -7,6 +7,18 @@
  * So writers never wait for a disk, except when throttled.
  *
  * Holding a txg open must be cheap: the counts are spread over buckets by thread.
+ *
+ * Dirty data is the memory that waits for a disk. Left alone it grows without limit when
+ * writers are faster than disks, so txg_dirty.c slows writers down: a little from 60 % of
+ * tx_dirty_max on, more and more towards 100 %, where they stop. The delays make the
+ * writers' pace meet that of the disks smoothly instead of by stop and go.
+ *
+ * What can fail: nothing here returns an error except waiting on a suspended pool. A txg
+ * that cannot be written keeps the sync thread inside suo_sync; writers come to a stop at
+ * the throttle, and who must not hang uses txg_wait_synced_sig.
+ *
+ * Locks: tx_sync_lock (numbers and waiting), bucket locks below it, tx_dirty_lock last.
+ * None is held while suo_sync runs.
  */
 #ifndef TARN_TXG_H
 #define TARN_TXG_H
@@ -17,7 +29,6 @@
 #define TXG_SIZE 4 /* next power of two */
 #define TXG_MASK (TXG_SIZE - 1)
 #define TXG_DEFER_SIZE 2
-#define TXG_INITIAL 4
 #define TXG_WAIT_NONE 0
 
 typedef struct spa spa_t;
@@ -39,6 +50,7 @@ typedef struct tx_state {
 	kcondvar_t tx_dirty_cv;
 	uint64_t tx_dirty_total, tx_dirty_pertxg[TXG_SIZE];
 	uint64_t tx_dirty_max; /* bytes; writers wait above, are delayed from 60 % on */
+	hrtime_t tx_delay_until; /* when the next delayed writer may go on */
 } tx_state_t;
 
 typedef struct txg_handle {
@@ -49,10 +61,17 @@ typedef struct txg_handle {
 void txg_init(spa_t *spa, uint64_t first_open_txg);
 void txg_fini(spa_t *spa);
 void txg_sync_start(spa_t *spa); /* the two threads */
-void txg_sync_stop(spa_t *spa);  /* syncs what is open first, then ends the threads */
+/*
+ * Syncs what is open first, then ends the threads. A suspended pool cannot sync: resume it
+ * before, or give the process up.
+ */
+void txg_sync_stop(spa_t *spa);
 
-/* Join the open txg; returns its number. Then commit: rele_to_quiesce when no new holds for
- * this transaction follow, rele_to_sync when the transaction is done. */
+/*
+ * Join the open txg; returns its number. It stays the open one until rele_to_quiesce (keep that
+ * short: every new writer may have to wait for it), and is not synced before rele_to_sync. Each
+ * hold needs both, in this order, from any thread. A thread must not hold twice between the two.
+ */
 uint64_t txg_hold_open(spa_t *spa, txg_handle_t *th);
 void txg_rele_to_quiesce(txg_handle_t *th);
 void txg_rele_to_sync(txg_handle_t *th);
@@ -71,6 +90,13 @@ bool txg_stalled(spa_t *spa);
 void txg_dirty_add(spa_t *spa, uint64_t txg, uint64_t bytes);
 void txg_dirty_remove(spa_t *spa, uint64_t txg, uint64_t bytes);
 void txg_dirty_throttle(spa_t *spa); /* call without holding a txg */
+uint64_t txg_dirty_total(spa_t *spa);
+/* Default of tx_dirty_max: a tenth of the memory this process may use, at most 4 GiB. */
+uint64_t txg_dirty_max_default(void);
+/* How long a writer is to be delayed with that much dirty data, in ns (pure). */
+hrtime_t txg_dirty_delay(uint64_t dirty, uint64_t max);
+/* Wake everyone who waits, to look again whether the pool is suspended. */
+void txg_wakeup(spa_t *spa);
 
 /*
  * Lists of objects dirty in a txg: each object has one txg_node_t; adding twice is harmless.

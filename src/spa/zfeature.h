@@ -105,5 +105,16 @@ void spa_feature_decr(spa_t *spa, spa_feature_t f, uint64_t txg);
 void spa_feature_enable(spa_t *spa, spa_feature_t f, uint64_t txg);
 int zfeature_lookup_name(const char *uname, spa_feature_t *f);
 int zfeature_lookup_guid(const char *guid, spa_feature_t *f);
+/* Does f need dep, directly or through others? */
+bool zfeature_depends_on(spa_feature_t f, spa_feature_t dep);
+void spa_features_init(spa_t *spa); /* all disabled; by spa_alloc */
+void spa_features_fini(spa_t *spa);
+/* The nvlist `features_for_read` of labels and MOS config (format/01 §3.6); caller frees. */
+nvlist_t *spa_features_for_label(spa_t *spa);
+/*
+ * How far the pool's active features let us go: ZFEATURE_UNSUPPORTED, _READ or _WRITE. *reasons
+ * (may be NULL; caller frees): guid → description of what is in the way of writing.
+ */
+zfeature_support_t spa_features_support(spa_t *spa, nvlist_t **reasons);
 
 #endif

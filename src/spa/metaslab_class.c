@@ -1,0 +1,198 @@
+/*
+ * Metaslab classes: creation, what they do between txgs (unloading, loading ahead), and how
+ * fragmented they are. See metaslab.h.
+ */
+#include "spa/metaslab_impl.h"
+
+metaslab_class_t *
+metaslab_class_create(spa_t *spa)
+{
+	metaslab_class_t *mc = kmem_zalloc(sizeof(*mc), KM_SLEEP);
+
+	mc->mc_spa = spa;
+	mutex_init(&mc->mc_lock);
+	list_create(
+	    &mc->mc_groups, sizeof(metaslab_group_t), offsetof(metaslab_group_t, mg_node));
+	mc->mc_taskq = taskq_create("metaslab", 1);
+	return (mc);
+}
+
+void
+metaslab_class_destroy(metaslab_class_t *mc)
+{
+	metaslab_group_t *mg;
+
+	taskq_wait(mc->mc_taskq);
+	while ((mg = list_head(&mc->mc_groups)) != NULL)
+		metaslab_group_destroy(mg);
+	taskq_destroy(mc->mc_taskq);
+	list_destroy(&mc->mc_groups);
+	mutex_destroy(&mc->mc_lock);
+	kmem_free(mc, sizeof(*mc));
+}
+
+/* ---- between txgs --------------------------------------------------------------------- */
+
+static bool
+is_loaded(const metaslab_t *ms)
+{
+	return (__atomic_load_n(&ms->ms_loaded, __ATOMIC_ACQUIRE));
+}
+
+static void
+load_task(void *arg)
+{
+	metaslab_t *ms = arg;
+
+	mutex_enter(&ms->ms_lock);
+	(void)metaslab_load(ms);
+	mutex_exit(&ms->ms_lock);
+}
+
+/*
+ * The metaslabs that will be activated next are loaded now, in the background, so that the
+ * writer that empties the current one need not wait for reads.
+ */
+static void
+group_preload(metaslab_group_t *mg)
+{
+	metaslab_t *want[METASLAB_SLOTS_MAX];
+	const int max = MIN(metaslab_tunables.mt_preload, METASLAB_SLOTS_MAX);
+	int n = 0;
+
+	mutex_enter(&mg->mg_lock);
+	for (metaslab_t *ms = avl_first(&mg->mg_by_weight);
+	     ms != NULL && ms->ms_weight != 0 && n < max;
+	     ms = avl_next(&mg->mg_by_weight, ms))
+		if (ms->ms_slot == METASLAB_NO_SLOT)
+			want[n++] = ms;
+	mutex_exit(&mg->mg_lock);
+	for (int i = 0; i < n; i++)
+		if (!is_loaded(want[i]))
+			taskq_dispatch(mg->mg_class->mc_taskq, load_task, want[i]);
+}
+
+static bool
+group_is_active(metaslab_group_t *mg)
+{
+	for (int s = 0; s < mg->mg_slots; s++)
+		if (__atomic_load_n(&mg->mg_slot[s], __ATOMIC_RELAXED) != NULL)
+			return (true);
+	return (false);
+}
+
+static void
+group_unload_idle(metaslab_group_t *mg, uint64_t txg)
+{
+	for (uint64_t i = 0; i < mg->mg_ms_count; i++) {
+		metaslab_t *ms = mg->mg_ms[i];
+		if (!is_loaded(ms))
+			continue;
+		mutex_enter(&ms->ms_lock);
+		if (ms->ms_selected_txg + metaslab_tunables.mt_unload_txgs < txg)
+			(void)metaslab_unload(ms);
+		mutex_exit(&ms->ms_lock);
+	}
+}
+
+void
+metaslab_class_reassess(metaslab_class_t *mc, uint64_t txg)
+{
+	spa_t *spa = mc->mc_spa;
+
+	rw_enter(&spa->spa_mg_lock, RW_READER);
+	for (metaslab_group_t *mg = list_head(&mc->mc_groups); mg != NULL;
+	     mg = list_next(&mc->mc_groups, mg)) {
+		group_unload_idle(mg, txg);
+		if (group_is_active(mg))
+			group_preload(mg);
+	}
+	rw_exit(&spa->spa_mg_lock);
+}
+
+void
+metaslab_class_retry(metaslab_class_t *mc)
+{
+	spa_t *spa = mc->mc_spa;
+
+	rw_enter(&spa->spa_mg_lock, RW_READER);
+	for (metaslab_group_t *mg = list_head(&mc->mc_groups); mg != NULL;
+	     mg = list_next(&mc->mc_groups, mg)) {
+		for (uint64_t i = 0; i < mg->mg_ms_count; i++) {
+			metaslab_t *ms = mg->mg_ms[i];
+			mutex_enter(&ms->ms_lock);
+			if (ms->ms_load_error != 0 && !ms->ms_loading) {
+				ms->ms_load_error = 0;
+				metaslab_group_reweigh(ms);
+			}
+			mutex_exit(&ms->ms_lock);
+		}
+	}
+	rw_exit(&spa->spa_mg_lock);
+}
+
+/* ---- fragmentation -------------------------------------------------------------------- */
+
+#define FRAG_CLASS_WORST 9 /* free segments of 512 bytes: 100 % */
+#define FRAG_CLASS_NONE 24 /* 16 MiB and more: 0 % */
+
+/* Linear in the logarithm of the segment's size. */
+static uint64_t
+frag_of_class(int cls)
+{
+	if (cls >= FRAG_CLASS_NONE)
+		return (0);
+	return (100 * (uint64_t)(FRAG_CLASS_NONE - MAX(cls, FRAG_CLASS_WORST)) /
+	    (FRAG_CLASS_NONE - FRAG_CLASS_WORST));
+}
+
+/* Add the metaslab's free space and the same weighted by fragmentation; ms_lock held. */
+static bool
+metaslab_frag(const metaslab_t *ms, uint64_t *space, uint64_t *weighted)
+{
+	const int ashift = (int)ms->ms_group->mg_vd->vdev_ashift;
+
+	if (ms->ms_loaded) {
+		const uint64_t *hist = ms->ms_allocatable->rt_histogram;
+		for (int c = 0; c < 63; c++) {
+			*space += hist[c] << c;
+			*weighted += (hist[c] << c) * frag_of_class(c);
+		}
+	} else if (ms->ms_sm_hist_valid) {
+		for (int i = 0; i < SPACE_MAP_HISTOGRAM_SIZE; i++) {
+			/* From a disk: bounded, so that sums cannot wrap. */
+			const uint64_t bytes =
+			    MIN(ms->ms_sm_hist[i], ms->ms_size >> (i + ashift))
+			    << (i + ashift);
+			*space += bytes;
+			*weighted += bytes * frag_of_class(i + ashift);
+		}
+	} else if (ms->ms_new) {
+		*space += ms->ms_size;
+	} else {
+		return (false);
+	}
+	return (true);
+}
+
+uint64_t
+metaslab_class_fragmentation(metaslab_class_t *mc)
+{
+	spa_t *spa = mc->mc_spa;
+	uint64_t space = 0, weighted = 0, known = 0, all = 0;
+
+	rw_enter(&spa->spa_mg_lock, RW_READER);
+	for (metaslab_group_t *mg = list_head(&mc->mc_groups); mg != NULL;
+	     mg = list_next(&mc->mc_groups, mg)) {
+		for (uint64_t i = 0; i < mg->mg_ms_count; i++, all++) {
+			metaslab_t *ms = mg->mg_ms[i];
+			mutex_enter(&ms->ms_lock);
+			known += metaslab_frag(ms, &space, &weighted);
+			mutex_exit(&ms->ms_lock);
+		}
+	}
+	rw_exit(&spa->spa_mg_lock);
+	if (known * 2 < all || space == 0)
+		return (known == 0 || space != 0 ? UINT64_MAX : 0);
+	return (weighted / space);
+}
