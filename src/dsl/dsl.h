@@ -175,6 +175,8 @@ dsl_pool_t *dsl_pool_create(spa_t *spa, dmu_tx_t *tx);
  * were enabled.
  */
 typedef void dsl_create_objset_func_t(objset_t *os, void *arg, dmu_tx_t *tx);
+/* Properties of the root dataset of a new pool, in the same tx. */
+void dsl_pool_set_root_props(dsl_pool_t *dp, const nvlist_t *props, dmu_tx_t *tx);
 int dsl_pool_create_root(
     dsl_pool_t *dp, dsl_create_objset_func_t *create_fs, void *arg, dmu_tx_t *tx);
 void dsl_pool_close(dsl_pool_t *dp);

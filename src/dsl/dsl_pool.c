@@ -357,3 +357,15 @@ dsl_pool_adjustedsize(dsl_pool_t *dp, int slop)
 		gone += spa_get_slop_space(spa) >> slop;
 	return (space > gone ? space - gone : 0);
 }
+
+void
+dsl_pool_set_root_props(dsl_pool_t *dp, const nvlist_t *props, dmu_tx_t *tx)
+{
+	dsl_dataset_t *ds;
+
+	VERIFY0(dsl_dataset_hold_obj(
+	    dp, dsl_dir_phys(dp->dp_root_dir)->dd_head_dataset_obj, dp, &ds));
+	dsl_props_set_sync_impl(ds, props, tx);
+	dsl_props_refresh_all(dp);
+	dsl_dataset_rele(ds, dp);
+}

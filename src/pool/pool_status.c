@@ -1,0 +1,61 @@
+/*
+ * What `zpool status`, `list` and `iostat` show, as one nvlist; and `zpool clear`.
+ */
+#include "pool/pool_impl.h"
+
+static void
+add_scan(spa_t *spa, nvlist_t *nv)
+{
+	pool_scan_stat_t ps;
+
+	dsl_scan_stat(spa->spa_dsl_pool, &ps);
+	fnvlist_add_uint64_array(
+	    nv, "scan_stats", (const uint64_t *)&ps, sizeof (ps) / sizeof (uint64_t));
+}
+
+nvlist_t *
+pool_status(spa_t *spa)
+{
+	nvlist_t *nv = nvlist_create(), *sub;
+
+	fnvlist_add_string(nv, "name", spa->spa_name);
+	fnvlist_add_uint64(nv, "pool_guid", spa->spa_guid);
+	fnvlist_add_uint64(nv, "version", spa->spa_version);
+	fnvlist_add_uint64(nv, "state", spa->spa_state);
+	fnvlist_add_uint64(nv, "txg", spa_last_synced_txg(spa));
+	fnvlist_add_uint64(nv, "errata", spa->spa_errata);
+	fnvlist_add_uint64(nv, "suspended", spa_is_suspended(spa));
+	fnvlist_add_uint64(nv, "readonly", !spa_writeable(spa));
+	fnvlist_add_uint64(nv, "error_count", pool_errors_count(spa));
+	fnvlist_add_uint64(nv, "size", spa_get_space(spa));
+	fnvlist_add_uint64(nv, "alloc", spa_get_alloc(spa));
+	add_scan(spa, nv);
+	spa_config_enter(spa, RW_READER);
+	sub = vdev_status_generate(spa->spa_root_vdev);
+	spa_config_exit(spa, RW_READER);
+	fnvlist_add_nvlist(nv, "vdev_tree", sub);
+	nvlist_free(sub);
+	return (nv);
+}
+
+static void
+clear_leaf(vdev_t *vd, void *arg)
+{
+	(void)arg;
+	vdev_clear_fault(vd);
+}
+
+int
+pool_clear(spa_t *spa, const char *device)
+{
+	vdev_t *vd = spa->spa_root_vdev;
+
+	if (device != NULL && (vd = vdev_lookup_by_name(vd, device)) == NULL)
+		return (ENODEV);
+	spa_config_enter(spa, RW_READER);
+	vdev_clear_stats(vd);
+	vdev_foreach_leaf(vd, clear_leaf, NULL);
+	vdev_propagate_state(spa->spa_root_vdev);
+	spa_config_exit(spa, RW_READER);
+	return (spa_is_suspended(spa) ? spa_resume(spa) : 0);
+}
