@@ -30,12 +30,14 @@ def fill(w, seed=21):
 
 @story("a {}-way mirror is written, scrubbed clean and accepted by zdb", each=[2, 3])
 def mirror(w, ways):
-    w.create("tank", "mirror", *w.disks(*"abc"[:ways]))
+    disks = w.disks(*"abc"[:ways])
+    w.create("tank", "mirror", *disks)
     picture = fill(w)
     expect_equal(w.scrub("tank"), ("0B", 0), "scrub of a healthy pool")
     drop_caches(w)
     tree.compare(picture, tree.picture(w.at("tank")), "files")
     w.export_clean("tank")
+    w.sides_clean("tank", *disks)
 
 
 @story("two top-level vdevs share the data", each=["plain", "mirrors"])
@@ -80,6 +82,7 @@ def noise_in_use(w):
     tree.compare(picture, tree.picture(w.at("tank")), "files from the repaired disk")
     w.scrub("tank")
     w.export_clean("tank")
+    w.sides_clean("tank", a, b)
 
 
 @story("reading alone repairs what it meets")
@@ -98,6 +101,7 @@ def read_repairs(w):
     repaired, errors = w.scrub("tank")
     expect_equal(errors, 0, "errors")
     w.export_clean("tank")
+    w.sides_clean("tank", a, b)
 
 
 @story("a mirror with one disk gone is imported degraded and works")
@@ -122,6 +126,7 @@ def one_disk_gone(w):
     expect_equal(tree.digest(w.at("tank", "written-meanwhile")),
                  tree.digest_of(tree.content(9, 5 << 20)), "new file")
     w.export_clean("tank")
+    w.sides_clean("tank", a, b)
 
 
 @story("both sides damaged: an I/O error for that file, its name in status, others fine")
