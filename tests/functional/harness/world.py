@@ -65,6 +65,10 @@ class World:
                         TARN_RUN_DIR=self.run_dir, TARN_STATE_DIR=self.state_dir,
                         PATH=f"{bin_directory}:/usr/sbin:/usr/bin:/sbin:/bin")
         self.started = []
+        # A daemon has no terminal: sanitizers report into files, read at the end.
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+            if name in self.env:
+                self.env[name] += ":log_path=" + self.path("sanitizer")
 
     # -- commands ----------------------------------------------------------
 
@@ -306,6 +310,15 @@ class World:
             raise Skipped(what)
 
     # -- the end -----------------------------------------------------------
+
+    def expect_no_reports(self):
+        """No sanitizer has found anything in any process of this world."""
+        reports = [n for n in os.listdir(self.dir) if n.startswith("sanitizer.")]
+        texts = []
+        for name in reports:
+            with open(self.path(name), errors="replace") as f:
+                texts.append(f.read()[:6000])
+        expect(not reports, lambda: "sanitizer reports:\n" + "\n".join(texts))
 
     def close(self):
         for p in self.started:
