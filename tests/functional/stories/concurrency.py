@@ -103,3 +103,34 @@ def one_directory(w):
     names = os.listdir(root)
     expect_equal(len(names), 6 * 450, "names")
     w.export_clean("tank")
+
+
+@story("a scrub under load finds nothing wrong and disturbs nobody")
+def scrub_under_load(w):
+    disks = w.disks("a", "b", size="1G")
+    w.create("tank", "mirror", *disks)
+    tree.write(w.at("tank", "large"), tree.content(1, 60 << 20))
+    stop = threading.Event()
+
+    def churn_files(n):
+        i = 0
+        while not stop.is_set():
+            path = w.at("tank", f"c{n}.{i % 30}")
+            tree.write(path, tree.content(i, 80_000))
+            if i % 7 == 0:
+                os.unlink(path)
+            i += 1
+
+    writers = [threading.Thread(target=churn_files, args=(n,)) for n in range(2)]
+    for t in writers:
+        t.start()
+    try:
+        for _ in range(3):
+            expect_equal(w.scrub("tank"), ("0B", 0), "scrub")
+    finally:
+        stop.set()
+        for t in writers:
+            t.join()
+    expect_equal(set(w.errors_of("tank").values()), {(0, 0, 0)}, "errors")
+    w.export_clean("tank")
+    w.sides_clean("tank", *disks)

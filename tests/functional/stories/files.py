@@ -226,3 +226,46 @@ def listing_while_deleting(w):
     expect_equal(len(set(seen)), 3000, "names seen once")
     expect_equal(len(os.listdir(at)), 3000, "names afterwards")
     w.export_clean("tank")
+
+
+@story("dnodesize={}: many files with attributes in their dnodes",
+       each=["legacy", "auto", "1k", "2k", "4k", "8k", "16k"])
+def dnode_sizes(w, size):
+    w.create("tank", w.disks("a"), options=f"-O dnodesize={size} -O xattr=sa")
+    root = w.at("tank")
+    for i in range(300):
+        path = os.path.join(root, f"f{i}")
+        tree.write(path, b"%d" % i)
+        os.setxattr(path, "user.first", tree.content(i, i % 700))
+        if i % 3 == 0:
+            os.setxattr(path, "user.second", tree.content(i + 1, 5000))
+    for i in range(0, 300, 4):
+        os.unlink(os.path.join(root, f"f{i}"))
+    w.ok("zfs set dnodesize=legacy tank")       # small ones go into the gaps
+    for i in range(300, 400):
+        tree.write(os.path.join(root, f"f{i}"), b"%d" % i)
+    again(w, tree.picture(root))
+
+
+@story("access times follow atime and relatime")
+def access_times(w):
+    w.create("tank", w.disks("a"))
+    path = w.at("tank", "f")
+    tree.write(path, b"x")
+
+    def read_old_file():
+        """A file whose atime is a minute old and newer than its mtime: is it moved?"""
+        now = os.stat(path).st_ctime_ns
+        os.utime(path, ns=(now - 60 * 10**9, now - 120 * 10**9))
+        before = os.stat(path).st_atime_ns
+        tree.digest(path)
+        return os.stat(path).st_atime_ns != before
+
+    for atime, relatime, moved in (("on", "off", True), ("on", "on", False),
+                                   ("off", "off", False)):
+        w.ok(f"zfs set atime={atime} tank")
+        w.ok(f"zfs set relatime={relatime} tank")
+        w.ok("zfs unmount tank")
+        w.ok("zfs mount tank")
+        expect_equal(read_old_file(), moved, f"atime={atime} relatime={relatime}: moved")
+    w.export_clean("tank")
