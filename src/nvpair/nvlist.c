@@ -131,6 +131,13 @@ free_string(char *s)
 		kmem_free(s, strlen(s) + 1);
 }
 
+static void
+free_array(void *array, size_t n, size_t width)
+{
+	if (array != NULL)
+		kmem_free(array, n * width);
+}
+
 /* Values may be half built: whatever is still NULL is skipped. */
 static void
 free_value(nvpair_t *nvp)
@@ -143,12 +150,12 @@ free_value(nvpair_t *nvp)
 		free_string(v->v_string);
 		break;
 	case NV_ARRAY:
-		kmem_free(v->v_array, (size_t)nvp->nvp_nelem * t->nt_width);
+		free_array(v->v_array, nvp->nvp_nelem, t->nt_width);
 		break;
 	case NV_STRING_ARRAY:
 		for (uint32_t i = 0; v->v_strings != NULL && i < nvp->nvp_nelem; i++)
 			free_string(v->v_strings[i]);
-		kmem_free(v->v_strings, nvp->nvp_nelem * sizeof(char *));
+		free_array(v->v_strings, nvp->nvp_nelem, sizeof(char *));
 		break;
 	case NV_LIST:
 		nvlist_free(v->v_list);
@@ -156,7 +163,7 @@ free_value(nvpair_t *nvp)
 	case NV_LIST_ARRAY:
 		for (uint32_t i = 0; v->v_lists != NULL && i < nvp->nvp_nelem; i++)
 			nvlist_free(v->v_lists[i]);
-		kmem_free(v->v_lists, nvp->nvp_nelem * sizeof(nvlist_t *));
+		free_array(v->v_lists, nvp->nvp_nelem, sizeof(nvlist_t *));
 		break;
 	case NV_NONE:
 	case NV_PRESENCE:
@@ -223,7 +230,7 @@ bucket_remove(nvlist_t *nvl, nvpair_t *nvp)
 static void
 hash_resize(nvlist_t *nvl, uint64_t nbuckets)
 {
-	kmem_free(nvl->nvl_buckets, nvl->nvl_nbuckets * sizeof(nv_bucket_t));
+	free_array(nvl->nvl_buckets, nvl->nvl_nbuckets, sizeof(nv_bucket_t));
 	nvl->nvl_buckets = kmem_zalloc(nbuckets * sizeof(nv_bucket_t), KM_SLEEP);
 	nvl->nvl_nbuckets = nbuckets;
 	for (nvpair_t *nvp = nvl->nvl_first; nvp != NULL; nvp = nvp->nvp_next)
@@ -268,7 +275,7 @@ nvlist_free(nvlist_t *nvl)
 		next = nvp->nvp_next;
 		nv_pair_free(nvp);
 	}
-	kmem_free(nvl->nvl_buckets, nvl->nvl_nbuckets * sizeof(nv_bucket_t));
+	free_array(nvl->nvl_buckets, nvl->nvl_nbuckets, sizeof(nv_bucket_t));
 	kmem_free(nvl, sizeof(*nvl));
 }
 
