@@ -43,18 +43,6 @@ absurd_sizes_are_refused(void **state)
 	assert_null(kmem_zalloc(PTRDIFF_MAX, KM_NOSLEEP));
 }
 
-static void
-free_wrong_size(void *arg)
-{
-	kmem_free(kmem_alloc(1000, KM_SLEEP), 1001);
-}
-
-static void
-wrong_size_is_found(void **state)
-{
-	assert_panics(free_wrong_size, NULL, "bad free: free size (1001) != alloc size (1000)");
-}
-
 typedef struct object {
 	uint64_t magic;
 	void *arg;
@@ -147,7 +135,6 @@ main(void)
 		cmocka_unit_test(sizes_and_alignments),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(absurd_sizes_are_refused),
-		cmocka_unit_test(wrong_size_is_found),
 		cmocka_unit_test(cached_objects_come_constructed),
 		cmocka_unit_test(a_failing_constructor_fails_the_allocation),
 		cmocka_unit_test(leaks_show_when_the_cache_goes),
