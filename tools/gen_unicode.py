@@ -137,6 +137,7 @@ def main():
 
     print("/*\n * Made by tools/gen_unicode.py from the Unicode character database, limited to"
           "\n * Unicode 5.0. Do not edit; the meaning is in unicode_impl.h.\n */")
+    print("/* clang-format off */")
     print('#include "codec/unicode_impl.h"\n')
     print(f"_Static_assert(U8_PAGE == {PAGE}, \"pages of another size\");")
     print(f"_Static_assert(U8_DECOMP_MAX >= {longest}, \"a longer decomposition\");")

@@ -14,8 +14,8 @@
  * wanted. Subtrees of 128 chunks are done like this on the stack (4 KiB of CVs),
  * larger ones by recursion over halves, at most 54 deep.
  *
- * Only the last compression differs (flag ROOT), so the top of the tree is made by
- * blake3_keyed_lanes() itself.
+ * Only the last compression differs (flag ROOT): subtrees are computed up to the pair
+ * below their top, and the top by whoever knows what it is.
  */
 #include <pthread.h>
 #include "codec/checksum_impl.h"
@@ -73,8 +73,8 @@ b3_mix(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d, uint32_t x, uint32_t 
 
 /* cv = compress(cv, block of `len` bytes padded to 64 with zeros). */
 static void
-b3_compress(b3_cv_t *cv, const uint32_t m[16], uint64_t counter, uint32_t len,
-    uint32_t flags)
+b3_compress(
+    b3_cv_t *cv, const uint32_t m[16], uint64_t counter, uint32_t len, uint32_t flags)
 {
 	uint32_t v[16];
 
@@ -228,49 +228,63 @@ b3_parents(b3_cv_t *cvs, size_t n, const b3_cv_t *key, int lanes)
 static size_t
 b3_left(size_t size)
 {
-	const uint64_t chunks = (size - 1) / B3_CHUNK; /* whole ones before the last byte */
+	const uint64_t chunks =
+	    (size - 1) / B3_CHUNK; /* whole ones before the last byte */
 
 	return ((size_t)(1ULL << (highbit64(chunks) - 1)) * B3_CHUNK);
 }
 
-/* The CV of a subtree of at most B3_WIDE chunks, level by level. */
+/* The two CVs below the top of a subtree of 2..B3_WIDE chunks, level by level. */
 static __attribute__((noinline)) void
 b3_wide(const uint8_t *data, size_t size, const b3_cv_t *key, uint64_t counter,
-    int lanes, b3_cv_t *out)
+    int lanes, b3_cv_t pair[2])
 {
 	b3_cv_t cvs[B3_WIDE];
 	size_t n = size / B3_CHUNK;
 
 	b3_chunks(data, n, key, counter, lanes, cvs);
 	if (size % B3_CHUNK != 0) {
-		b3_chunk(data + n * B3_CHUNK, size % B3_CHUNK, key, counter + n, 0, &cvs[n]);
+		b3_chunk(
+		    data + n * B3_CHUNK, size % B3_CHUNK, key, counter + n, 0, &cvs[n]);
 		n++;
 	}
-	while (n > 1) {
+	while (n > 2) {
 		b3_parents(cvs, n / 2, key, lanes);
 		if (n % 2 != 0)
 			cvs[n / 2] = cvs[n - 1];
 		n = (n + 1) / 2;
 	}
-	*out = cvs[0];
+	memcpy(pair, cvs, 2 * sizeof(*pair));
 }
 
-/* The CV of a subtree (never the root) that starts with chunk `counter`. */
+/*
+ * The two CVs below the top of a subtree of more than one chunk, the first of them
+ * having number `counter`. The top itself is made by the caller, who knows whether
+ * it is the root.
+ */
 static void
 b3_subtree(const uint8_t *data, size_t size, const b3_cv_t *key, uint64_t counter,
-    int lanes, b3_cv_t *out)
+    int lanes, b3_cv_t pair[2])
 {
-	b3_cv_t pair[2];
+	b3_cv_t below[2];
 
 	if (size <= B3_WIDE * B3_CHUNK) {
-		b3_wide(data, size, key, counter, lanes, out);
+		b3_wide(data, size, key, counter, lanes, pair);
 		return;
 	}
+	/* The left half is larger than a chunk; the right one may be anything. */
 	const size_t left = b3_left(size);
-	b3_subtree(data, left, key, counter, lanes, &pair[0]);
-	b3_subtree(
-	    data + left, size - left, key, counter + left / B3_CHUNK, lanes, &pair[1]);
-	b3_parent(pair, key, 0, out);
+	b3_subtree(data, left, key, counter, lanes, below);
+	b3_parent(below, key, 0, &pair[0]);
+	data += left;
+	size -= left;
+	counter += left / B3_CHUNK;
+	if (size <= B3_CHUNK) {
+		b3_chunk(data, size, key, counter, 0, &pair[1]);
+	} else {
+		b3_subtree(data, size, key, counter, lanes, below);
+		b3_parent(below, key, 0, &pair[1]);
+	}
 }
 
 void
@@ -285,10 +299,7 @@ blake3_keyed_lanes(
 	if (size <= B3_CHUNK) {
 		b3_chunk(data, size, &keyw, 0, B3_ROOT, &root);
 	} else {
-		const uint8_t *const p = data;
-		const size_t left = b3_left(size);
-		b3_subtree(p, left, &keyw, 0, lanes, &pair[0]);
-		b3_subtree(p + left, size - left, &keyw, left / B3_CHUNK, lanes, &pair[1]);
+		b3_subtree(data, size, &keyw, 0, lanes, pair);
 		b3_parent(pair, &keyw, B3_ROOT, &root);
 	}
 	for (int i = 0; i < 8; i++)

@@ -16,13 +16,16 @@ typedef uint32_t vec_t __attribute__((vector_size(4 * LANES_N)));
 typedef uint8_t bvec_t __attribute__((vector_size(4 * LANES_N)));
 
 #define SHUF __builtin_shufflevector
-#define ROT4(b, n) (b) + (n) % 4, (b) + ((n) + 1) % 4, (b) + ((n) + 2) % 4, (b) + ((n) + 3) % 4
+#define ROT4(b, n)                                                                     \
+	(b) + (n) % 4, (b) + ((n) + 1) % 4, (b) + ((n) + 2) % 4, (b) + ((n) + 3) % 4
 #if LANES_N == 4
-#define ROTBYTES(x, n) ((vec_t)SHUF((bvec_t)(x), (bvec_t)(x), ROT4(0, n), ROT4(4, n), \
-    ROT4(8, n), ROT4(12, n)))
+#define ROTBYTES(x, n)                                                                 \
+	((vec_t)SHUF((bvec_t)(x), (bvec_t)(x), ROT4(0, n), ROT4(4, n), ROT4(8, n),     \
+	    ROT4(12, n)))
 #else
-#define ROTBYTES(x, n) ((vec_t)SHUF((bvec_t)(x), (bvec_t)(x), ROT4(0, n), ROT4(4, n), \
-    ROT4(8, n), ROT4(12, n), ROT4(16, n), ROT4(20, n), ROT4(24, n), ROT4(28, n)))
+#define ROTBYTES(x, n)                                                                 \
+	((vec_t)SHUF((bvec_t)(x), (bvec_t)(x), ROT4(0, n), ROT4(4, n), ROT4(8, n),     \
+	    ROT4(12, n), ROT4(16, n), ROT4(20, n), ROT4(24, n), ROT4(28, n)))
 #endif
 
 LANES_TARGET static inline __attribute__((always_inline)) void
@@ -59,11 +62,11 @@ LANES_FN(mix)(vec_t *a, vec_t *b, vec_t *c, vec_t *d, const vec_t *x, const vec_
 #define LO4 0, 1, 2, 3, 8, 9, 10, 11
 #define HI4 4, 5, 6, 7, 12, 13, 14, 15
 #endif
-#define EXCHANGE(r, s) \
-	do { \
-		const vec_t lo = SHUF(m[r], m[(r) + (s)], LO##s); \
-		m[(r) + (s)] = SHUF(m[r], m[(r) + (s)], HI##s); \
-		m[r] = lo; \
+#define EXCHANGE(r, s)                                                                 \
+	do {                                                                           \
+		const vec_t lo = SHUF(m[r], m[(r) + (s)], LO##s);                      \
+		m[(r) + (s)] = SHUF(m[r], m[(r) + (s)], HI##s);                        \
+		m[r] = lo;                                                             \
 	} while (0)
 
 LANES_TARGET static inline __attribute__((always_inline)) void
@@ -156,8 +159,8 @@ LANES_FN(store)(vec_t cv[8], b3_cv_t *out)
 
 /* LANES_N successive whole chunks. */
 LANES_TARGET static void
-LANES_FN(b3_chunks)(const uint8_t *data, const b3_cv_t *key, uint64_t counter,
-    b3_cv_t *out)
+LANES_FN(b3_chunks)(
+    const uint8_t *data, const b3_cv_t *key, uint64_t counter, b3_cv_t *out)
 {
 	vec_t cv[8], m[16], lo, hi;
 

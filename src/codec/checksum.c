@@ -21,31 +21,31 @@
 #define ZIL_SLIM_UNIT 4096
 
 const zio_checksum_info_t zio_checksum_table[ZIO_CHECKSUM_FUNCTIONS] = {
-	[ZIO_CHECKSUM_INHERIT] = {"inherit", 0, NULL},
-	[ZIO_CHECKSUM_ON] = {"on", 0, NULL},
-	[ZIO_CHECKSUM_OFF] = {"off", 0, NULL},
-	[ZIO_CHECKSUM_LABEL] = {"label", ZCHECKSUM_METADATA | ZCHECKSUM_EMBEDDED, NULL},
-	[ZIO_CHECKSUM_GANG_HEADER] = {"gang_header",
-	    ZCHECKSUM_METADATA | ZCHECKSUM_EMBEDDED, NULL},
-	[ZIO_CHECKSUM_ZILOG] = {"zilog", ZCHECKSUM_EMBEDDED, NULL},
-	[ZIO_CHECKSUM_FLETCHER_2] = {"fletcher2", 0, NULL},
-	[ZIO_CHECKSUM_FLETCHER_4] = {"fletcher4", ZCHECKSUM_METADATA, NULL},
-	[ZIO_CHECKSUM_SHA256] = {"sha256",
-	    ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_NOPWRITE, NULL},
-	[ZIO_CHECKSUM_ZILOG2] = {"zilog2", ZCHECKSUM_EMBEDDED, NULL},
-	[ZIO_CHECKSUM_NOPARITY] = {"noparity", 0, NULL},
-	[ZIO_CHECKSUM_SHA512] = {"sha512",
-	    ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_NOPWRITE,
-	    "org.illumos:sha512"},
-	[ZIO_CHECKSUM_SKEIN] = {"skein",
-	    ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_SALTED | ZCHECKSUM_NOPWRITE,
-	    "org.illumos:skein"},
-	[ZIO_CHECKSUM_EDONR] = {"edonr",
-	    ZCHECKSUM_METADATA | ZCHECKSUM_SALTED | ZCHECKSUM_NOPWRITE,
-	    "org.illumos:edonr"},
-	[ZIO_CHECKSUM_BLAKE3] = {"blake3",
-	    ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_SALTED | ZCHECKSUM_NOPWRITE,
-	    "org.openzfs:blake3"},
+    [ZIO_CHECKSUM_INHERIT] = {"inherit", 0, NULL},
+    [ZIO_CHECKSUM_ON] = {"on", 0, NULL},
+    [ZIO_CHECKSUM_OFF] = {"off", 0, NULL},
+    [ZIO_CHECKSUM_LABEL] = {"label", ZCHECKSUM_METADATA | ZCHECKSUM_EMBEDDED, NULL},
+    [ZIO_CHECKSUM_GANG_HEADER] = {"gang_header",
+	ZCHECKSUM_METADATA | ZCHECKSUM_EMBEDDED, NULL},
+    [ZIO_CHECKSUM_ZILOG] = {"zilog", ZCHECKSUM_EMBEDDED, NULL},
+    [ZIO_CHECKSUM_FLETCHER_2] = {"fletcher2", 0, NULL},
+    [ZIO_CHECKSUM_FLETCHER_4] = {"fletcher4", ZCHECKSUM_METADATA, NULL},
+    [ZIO_CHECKSUM_SHA256] = {"sha256",
+	ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_NOPWRITE, NULL},
+    [ZIO_CHECKSUM_ZILOG2] = {"zilog2", ZCHECKSUM_EMBEDDED, NULL},
+    [ZIO_CHECKSUM_NOPARITY] = {"noparity", 0, NULL},
+    [ZIO_CHECKSUM_SHA512] = {"sha512",
+	ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_NOPWRITE,
+	"org.illumos:sha512"},
+    [ZIO_CHECKSUM_SKEIN] = {"skein",
+	ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_SALTED | ZCHECKSUM_NOPWRITE,
+	"org.illumos:skein"},
+    [ZIO_CHECKSUM_EDONR] = {"edonr",
+	ZCHECKSUM_METADATA | ZCHECKSUM_SALTED | ZCHECKSUM_NOPWRITE,
+	"org.illumos:edonr"},
+    [ZIO_CHECKSUM_BLAKE3] = {"blake3",
+	ZCHECKSUM_METADATA | ZCHECKSUM_DEDUP | ZCHECKSUM_SALTED | ZCHECKSUM_NOPWRITE,
+	"org.openzfs:blake3"},
 };
 
 /* SHA-256 digests are four big-endian numbers whoever wrote the block. */
@@ -70,8 +70,8 @@ words_from_block_order(const uint8_t digest[32], bool byteswap, zio_cksum_t *out
  * the digest is cut to 32 bytes (format/01 §8.3).
  */
 static void
-edonr_salted(const void *data, size_t size, const zio_cksum_salt_t *salt,
-    uint8_t out[32])
+edonr_salted(
+    const void *data, size_t size, const zio_cksum_salt_t *salt, uint8_t out[32])
 {
 	uint8_t prefix[128], full[64];
 
@@ -128,7 +128,7 @@ void
 zio_checksum_fold(enum zio_checksum c, zio_cksum_t *zc)
 {
 	const bool strong = (unsigned)c < ZIO_CHECKSUM_FUNCTIONS &&
-	    (zio_checksum_table[c].ci_flags & ZCHECKSUM_DEDUP) != 0;
+			    (zio_checksum_table[c].ci_flags & ZCHECKSUM_DEDUP) != 0;
 
 	if (!strong) {
 		zc->zc_word[0] ^= zc->zc_word[2];

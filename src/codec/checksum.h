@@ -30,9 +30,10 @@ enum zio_checksum {
 typedef struct zio_cksum {
 	uint64_t zc_word[4];
 } zio_cksum_t;
-#define ZIO_CHECKSUM_EQUAL(a, b) \
+#define ZIO_CHECKSUM_EQUAL(a, b)                                                       \
 	(0 == (((a).zc_word[0] ^ (b).zc_word[0]) | ((a).zc_word[1] ^ (b).zc_word[1]) | \
-	    ((a).zc_word[2] ^ (b).zc_word[2]) | ((a).zc_word[3] ^ (b).zc_word[3])))
+		  ((a).zc_word[2] ^ (b).zc_word[2]) |                                  \
+		  ((a).zc_word[3] ^ (b).zc_word[3])))
 
 typedef struct zio_cksum_salt {
 	uint8_t zcs_bytes[32];
@@ -57,15 +58,15 @@ extern const zio_checksum_info_t zio_checksum_table[ZIO_CHECKSUM_FUNCTIONS];
  * salt is needed for skein, edonr and blake3 only. OFF and NOPARITY give zero.
  * Returns EINVAL for ids that are no pointer form function (0, 1, trailers).
  */
-int zio_checksum_compute(enum zio_checksum c, const void *data, size_t size, bool byteswap,
-    const zio_cksum_salt_t *salt, zio_cksum_t *out);
+int zio_checksum_compute(enum zio_checksum c, const void *data, size_t size,
+    bool byteswap, const zio_cksum_salt_t *salt, zio_cksum_t *out);
 
 /*
  * Trailer form (labels, gang headers, format/01 §2.3 and §7.3): SHA-256 over the
- * region with `verifier` in the place of the checksum; the trailer is its last 40 bytes.
- * _put completes the trailer in place, in host order. _verify accepts both orders,
- * *swapped (may be NULL) tells that the region is of the other order; ECKSUM if wrong.
- * The region is unchanged after _verify.
+ * region with `verifier` in the place of the checksum; the trailer is its last 40
+ * bytes. _put completes the trailer in place, in host order. _verify accepts both
+ * orders, *swapped (may be NULL) tells that the region is of the other order; ECKSUM if
+ * wrong. The region is unchanged after _verify.
  */
 #define ZEC_MAGIC 0x0210da7ab10c7a11ULL
 #define ZEC_SIZE 40
@@ -91,14 +92,14 @@ void zio_checksum_fold(enum zio_checksum c, zio_cksum_t *zc);
 /*
  * ZIL blocks (format/01 §8.6, format/03 §5.2): c is ZILOG (fletcher2, chain structure
  * in the last 184 bytes) or ZILOG2 (fletcher4, chain structure at the start, its
- * nused, 184..size, must be set; only nused rounded up to 4096 is summed). `size` is the
- * block's psize; verifier = the checksum words of the pointer to the block.
- * _put writes magic and words in host order. EINVAL: c, size or nused impossible.
- * _verify accepts both orders, never writes; ECKSUM for anything wrong in the block
- * (which is how a chain ends), EINVAL only for a wrong c.
+ * nused, 184..size, must be set; only nused rounded up to 4096 is summed). `size` is
+ * the block's psize; verifier = the checksum words of the pointer to the block. _put
+ * writes magic and words in host order. EINVAL: c, size or nused impossible. _verify
+ * accepts both orders, never writes; ECKSUM for anything wrong in the block (which is
+ * how a chain ends), EINVAL only for a wrong c.
  */
-int zio_checksum_zil_put(enum zio_checksum c, void *block, size_t size,
-    const zio_cksum_t *verifier);
+int zio_checksum_zil_put(
+    enum zio_checksum c, void *block, size_t size, const zio_cksum_t *verifier);
 int zio_checksum_zil_verify(enum zio_checksum c, const void *block, size_t size,
     const zio_cksum_t *verifier, bool *swapped);
 /*
@@ -114,14 +115,18 @@ int zio_checksum_zil_verify_folded(enum zio_checksum c, const void *block, size_
 void fletcher_2(const void *data, size_t size, bool byteswap, zio_cksum_t *out);
 void fletcher_4(const void *data, size_t size, bool byteswap, zio_cksum_t *out);
 /* Continue a running fletcher4 (send streams); start with zero words. */
-void fletcher_4_incremental(const void *data, size_t size, bool byteswap, zio_cksum_t *zc);
+void fletcher_4_incremental(
+    const void *data, size_t size, bool byteswap, zio_cksum_t *zc);
 void sha256_digest(const void *data, size_t size, uint8_t out[32]);
 void sha512_256_digest(const void *data, size_t size, uint8_t out[32]);
-void skein512_256_mac(const void *data, size_t size, const uint8_t key[32], uint8_t out[32]);
+void skein512_256_mac(
+    const void *data, size_t size, const uint8_t key[32], uint8_t out[32]);
 void edonr512_digest(const void *data, size_t size, uint8_t out[64]);
-void blake3_keyed(const void *data, size_t size, const uint8_t key[32], uint8_t out[32]);
+void blake3_keyed(
+    const void *data, size_t size, const uint8_t key[32], uint8_t out[32]);
 
-/* Which fletcher4 implementation is in use ("scalar", "sse2", "avx2" ...); chosen at run time. */
+/* Which fletcher4 implementation is in use ("scalar", "sse2", "avx2" ...); chosen at
+ * run time. */
 const char *fletcher_4_impl(void);
 
 #endif

@@ -5,7 +5,8 @@
 #include "codec/checksum.h"
 #include "spl/bits.h"
 
-/* Unaligned loads and stores of one byte order; compilers make one instruction of it. */
+/* Unaligned loads and stores of one byte order; compilers make one instruction of it.
+ */
 static inline uint64_t
 load64_le(const void *p)
 {
@@ -103,7 +104,7 @@ void fletcher_4_with(const fletcher_ops_t *ops, const void *data, size_t size,
  * BLAKE3 with at most `lanes` (1, 4, 8) chunks side by side; more lanes than the
  * processor can do are reduced to what it can.
  */
-void blake3_keyed_lanes(const void *data, size_t size, const uint8_t key[32],
-    int lanes, uint8_t out[32]);
+void blake3_keyed_lanes(
+    const void *data, size_t size, const uint8_t key[32], int lanes, uint8_t out[32]);
 
 #endif

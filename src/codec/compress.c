@@ -13,13 +13,14 @@
 #define ZSTD_PREFIX 8
 
 const char *const zio_compress_name[ZIO_COMPRESS_FUNCTIONS] = {"inherit", "on", "off",
-    "lzjb", "empty", "gzip-1", "gzip-2", "gzip-3", "gzip-4", "gzip-5", "gzip-6", "gzip-7",
-    "gzip-8", "gzip-9", "zle", "lz4", "zstd"};
+    "lzjb", "empty", "gzip-1", "gzip-2", "gzip-3", "gzip-4", "gzip-5", "gzip-6",
+    "gzip-7", "gzip-8", "gzip-9", "zle", "lz4", "zstd"};
 
 static inline uint32_t
 get_be32(const uint8_t *p)
 {
-	return ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
+	return (
+	    (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
 }
 
 static inline void
@@ -83,7 +84,8 @@ lz4_compress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen)
 {
 	if (dlen <= LZ4_PREFIX)
 		return (0);
-	const size_t n = lz4_block_compress(src, dst + LZ4_PREFIX, slen, dlen - LZ4_PREFIX);
+	const size_t n =
+	    lz4_block_compress(src, dst + LZ4_PREFIX, slen, dlen - LZ4_PREFIX);
 	if (n == 0)
 		return (0);
 	put_be32(dst, (uint32_t)n);
@@ -99,8 +101,7 @@ lz4_decompress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen)
 }
 
 static size_t
-zstd_compress(
-    const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen, uint8_t code)
+zstd_compress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen, uint8_t code)
 {
 	/* Code 0 is the property's default; a block always says its level. */
 	const uint8_t stored = (code == ZIO_ZSTD_LEVEL_DEFAULT ? 3 : code);
@@ -109,8 +110,8 @@ zstd_compress(
 	ASSERT(level != 0);
 	if (dlen <= ZSTD_PREFIX || level == 0)
 		return (0);
-	const size_t n =
-	    zstd_frame_compress(src, dst + ZSTD_PREFIX, slen, dlen - ZSTD_PREFIX, level);
+	const size_t n = zstd_frame_compress(
+	    src, dst + ZSTD_PREFIX, slen, dlen - ZSTD_PREFIX, level);
 	if (n == 0)
 		return (0);
 	put_be32(dst, (uint32_t)n);
@@ -219,7 +220,7 @@ zio_is_all_zero(const void *data, size_t size)
 	/* Most blocks that are not zero show it in the first words. */
 	for (; n - i >= 8; i += 8)
 		if ((w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] | w[i + 5] |
-		    w[i + 6] | w[i + 7]) != 0)
+			w[i + 6] | w[i + 7]) != 0)
 			return (false);
 	for (; i < n; i++)
 		if (w[i] != 0)

@@ -27,7 +27,8 @@ enum zio_compress {
 	ZIO_COMPRESS_FUNCTIONS
 };
 
-/* Names as zdb prints them ("lz4", "gzip-6", "zstd", "uncompressed" is the caller's). */
+/* Names as zdb prints them ("lz4", "gzip-6", "zstd", "uncompressed" is the caller's).
+ */
 extern const char *const zio_compress_name[ZIO_COMPRESS_FUNCTIONS];
 
 /* Level codes of zstd as in the property (format/03 §3.2); 0 = default (3). */
@@ -39,15 +40,17 @@ bool zio_zstd_level_valid(uint8_t code);
  * Compress `slen` bytes into dst, at most `dlen` bytes (format/01 §9.2: the caller
  * passes its own limit). Returns the number of bytes produced (with the lz4/zstd
  * prefix), or slen if it does not fit into dlen (dst is then undefined).
- * `level` is the zstd level code. c must be a compressing function (LZJB, GZIP, ZLE, LZ4, ZSTD).
+ * `level` is the zstd level code. c must be a compressing function (LZJB, GZIP, ZLE,
+ * LZ4, ZSTD).
  */
 size_t zio_compress_data(enum zio_compress c, const void *src, void *dst, size_t slen,
     size_t dlen, uint8_t level);
 
 /*
  * Decompress hostile bytes: reads at most slen, writes exactly dlen bytes.
- * EIO if the stream is damaged or does not produce exactly dlen bytes; ENOTSUP unknown function.
- * OFF copies (slen >= dlen needed). *levelp (may be NULL): the zstd level code found, else 0.
+ * EIO if the stream is damaged or does not produce exactly dlen bytes; ENOTSUP unknown
+ * function. OFF copies (slen >= dlen needed). *levelp (may be NULL): the zstd level
+ * code found, else 0.
  */
 int zio_decompress_data(enum zio_compress c, const void *src, void *dst, size_t slen,
     size_t dlen, uint8_t *levelp);

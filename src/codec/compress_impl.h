@@ -22,7 +22,8 @@ int zle_decompress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen);
 size_t lz4_block_compress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen);
 int lz4_block_decompress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen);
 
-/* One magicless zstd frame, without our prefix; `level` is the library's (dep_zstd.c). */
+/* One magicless zstd frame, without our prefix; `level` is the library's (dep_zstd.c).
+ */
 size_t zstd_frame_compress(
     const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen, int level);
 int zstd_frame_decompress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen);

@@ -15,8 +15,8 @@
 #define BIT6 0x64b62bcaebc387a1ULL
 #define BIT7 CRC64_POLY
 
-#define PICK(i, n) (((i) >> (n) & 1) ? BIT##n : 0)
-#define ENTRY(i) \
+#define PICK(i, n) (((i) >> (n)&1) ? BIT##n : 0)
+#define ENTRY(i)                                                                       \
 	(PICK(i, 0) ^ PICK(i, 1) ^ PICK(i, 2) ^ PICK(i, 3) ^ PICK(i, 4) ^ PICK(i, 5) ^ \
 	    PICK(i, 6) ^ PICK(i, 7))
 #define ROW4(i) ENTRY(i), ENTRY(i + 1), ENTRY(i + 2), ENTRY(i + 3)

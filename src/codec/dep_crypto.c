@@ -57,13 +57,13 @@ crypto_digest2(EVP_MD *const *md, const void *a, size_t alen, const void *b,
 	EVP_MD_CTX *const ctx = crypto_ctx();
 
 	VERIFY(EVP_DigestInit_ex(ctx, *md, NULL) == 1 &&
-	    EVP_DigestUpdate(ctx, a, alen) == 1 && EVP_DigestUpdate(ctx, b, blen) == 1 &&
-	    EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+	       EVP_DigestUpdate(ctx, a, alen) == 1 &&
+	       EVP_DigestUpdate(ctx, b, blen) == 1 &&
+	       EVP_DigestFinal_ex(ctx, out, NULL) == 1);
 }
 
 void
-sha256_digest2(
-    const void *a, size_t alen, const void *b, size_t blen, uint8_t out[32])
+sha256_digest2(const void *a, size_t alen, const void *b, size_t blen, uint8_t out[32])
 {
 	crypto_digest2(&crypto_sha256, a, alen, b, blen, out);
 }

@@ -39,8 +39,8 @@ gzip_deflate_construct(void *buf, void *arg, int kmflags)
 	*zs = (z_stream){.zalloc = gzip_alloc, .zfree = gzip_free};
 	return (deflateInit2(zs, 6, Z_DEFLATED, GZIP_WINDOW_BITS, GZIP_MEM_LEVEL,
 		    Z_DEFAULT_STRATEGY) == Z_OK
-		? 0
-		: -1);
+		    ? 0
+		    : -1);
 }
 
 static void
@@ -83,8 +83,7 @@ gzip_buffers(z_stream *zs, const uint8_t *src, uint8_t *dst, size_t slen, size_t
 }
 
 size_t
-gzip_compress(
-    const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen, int level)
+gzip_compress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen, int level)
 {
 	size_t n = 0;
 

@@ -78,7 +78,8 @@ zstd_set_parameters(ZSTD_CCtx *cctx, int level)
 {
 	return (
 	    !ZSTD_isError(ZSTD_CCtx_reset(cctx, ZSTD_reset_session_and_parameters)) &&
-	    !ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_compressionLevel, level)) &&
+	    !ZSTD_isError(
+		ZSTD_CCtx_setParameter(cctx, ZSTD_c_compressionLevel, level)) &&
 	    !ZSTD_isError(
 		ZSTD_CCtx_setParameter(cctx, ZSTD_c_format, ZSTD_f_zstd1_magicless)) &&
 	    !ZSTD_isError(ZSTD_CCtx_setParameter(cctx, ZSTD_c_contentSizeFlag, 0)) &&

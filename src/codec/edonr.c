@@ -97,8 +97,8 @@ edonr_init(edonr_state_t *st)
 
 /* Hash the rest of a message of which `before` bytes (whole blocks) are done. */
 static void
-edonr_finish(edonr_state_t *st, size_t before, const uint8_t *data, size_t size,
-    uint8_t out[64])
+edonr_finish(
+    edonr_state_t *st, size_t before, const uint8_t *data, size_t size, uint8_t out[64])
 {
 	uint8_t last[2 * EDONR_BLOCK] = {0};
 	const size_t tail = size % EDONR_BLOCK;

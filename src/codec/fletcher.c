@@ -2,9 +2,10 @@
  * fletcher2 and fletcher4 (format/01 §8.3): running sums, sums of the sums, and so
  * on. The checksum of most blocks of most pools.
  *
- * The definition is a chain of dependent additions, one word at a time; that leaves
- * most of a processor idle. The way out: deal the words like cards to L lanes, let
- * every lane compute the sums of its own words, and combine the lanes at the end.
+ * The definition is a chain of dependent additions, one word per cycle at best. To do
+ * better, deal the words like cards to L lanes of a vector, let every lane compute
+ * the sums of its own words, and combine the lanes at the end. (Lanes of ordinary
+ * registers gain nothing: four additions per word already fill them.)
  *
  * Word number j of N contributes to the sums with binomial weights of its distance
  * x = N - j from the end:   a: 1   b: x   c: x(x+1)/2   d: x(x+1)(x+2)/6.
@@ -115,7 +116,7 @@ fletcher_4_swap_scalar(const uint8_t *p, size_t strides, zio_cksum_t *out)
  *   x(x+1)(x+2)/6 = n^3 D - n^2 (n - 1 + i) C
  *                 + (n^3 + 3n^2(i-1) + 3n i^2 - 6n i + 2n)/6 t - i(i-1)(i-2)/6
  */
-static void
+static inline __attribute__((always_inline)) void
 lane_fold(zio_cksum_t *zc, uint64_t n, uint64_t i, const uint64_t lane[4])
 {
 	const uint64_t a = lane[0], b = lane[1], c = lane[2], d = lane[3];
@@ -125,7 +126,8 @@ lane_fold(zio_cksum_t *zc, uint64_t n, uint64_t i, const uint64_t lane[4])
 	const uint64_t c_a = (uint64_t)(si * (si - 1) / 2);
 	const uint64_t d_c = (uint64_t)(sn * sn * (sn - 1 + si));
 	const uint64_t d_b = (uint64_t)((sn * sn * sn + 3 * sn * sn * (si - 1) +
-	    3 * sn * si * si - 6 * sn * si + 2 * sn) / 6);
+					    3 * sn * si * si - 6 * sn * si + 2 * sn) /
+					6);
 	const uint64_t d_a = (uint64_t)(si * (si - 1) * (si - 2) / 6);
 
 	zc->zc_word[0] += a;
@@ -137,13 +139,6 @@ lane_fold(zio_cksum_t *zc, uint64_t n, uint64_t i, const uint64_t lane[4])
 #define LANES_PASTE_(a, b) a##b
 #define LANES_PASTE(a, b) LANES_PASTE_(a, b)
 #define LANES_FN(name) LANES_PASTE(name##_, LANES_NAME)
-
-/* Four lanes of whatever the compiler's default is: also right where no SIMD is. */
-#define LANES_NAME superscalar
-#define LANES_TARGET
-#define LANES_BYTES 32
-#define LANES_NO_SHUFFLE
-#include "codec/fletcher_lanes.h"
 
 #if defined(FLETCHER_X86)
 #define LANES_NAME ssse3
@@ -176,7 +171,8 @@ have_avx2(void)
 static bool
 have_avx512(void)
 {
-	return (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"));
+	return (
+	    __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"));
 }
 #endif
 
@@ -193,23 +189,23 @@ have_always(void)
 	return (true);
 }
 
-#define OPS(name, stride2, stride4, have) \
-	{ \
-		#name, stride2, stride4, fletcher_2_native_##name, fletcher_2_swap_##name, \
-		    fletcher_4_native_##name, fletcher_4_swap_##name, have \
+#define OPS(name, stride2, stride4, have)                                              \
+	{                                                                              \
+#name, stride2, stride4, fletcher_2_native_##name,                     \
+		    fletcher_2_swap_##name, fletcher_4_native_##name,                  \
+		    fletcher_4_swap_##name, have                                       \
 	}
 
 const fletcher_ops_t fletcher_all_ops[] = {
-	OPS(scalar, 16, 4, have_always),
-	OPS(superscalar, 32, 16, have_always),
+    OPS(scalar, 16, 4, have_always),
 #if defined(FLETCHER_X86)
-	OPS(ssse3, 16, 8, have_ssse3),
-	OPS(avx2, 32, 16, have_avx2),
-	OPS(avx512, 64, 32, have_avx512),
+    OPS(ssse3, 16, 8, have_ssse3),
+    OPS(avx2, 32, 16, have_avx2),
+    OPS(avx512, 64, 32, have_avx512),
 #elif defined(FLETCHER_NEON)
-	OPS(neon, 16, 8, have_always),
+    OPS(neon, 16, 8, have_always),
 #endif
-	{NULL, 0, 0, NULL, NULL, NULL, NULL, NULL},
+    {NULL, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };
 
 static pthread_once_t fletcher_once = PTHREAD_ONCE_INIT;
@@ -256,13 +252,13 @@ fletcher_4_append(zio_cksum_t *zc, const zio_cksum_t *add, uint64_t n)
 	zc->zc_word[0] += add->zc_word[0];
 	zc->zc_word[1] += add->zc_word[1] + n * o.zc_word[0];
 	zc->zc_word[2] += add->zc_word[2] + n * o.zc_word[1] + n2 * o.zc_word[0];
-	zc->zc_word[3] += add->zc_word[3] + n * o.zc_word[2] + n2 * o.zc_word[1] +
-	    n3 * o.zc_word[0];
+	zc->zc_word[3] +=
+	    add->zc_word[3] + n * o.zc_word[2] + n2 * o.zc_word[1] + n3 * o.zc_word[0];
 }
 
 void
-fletcher_2_with(const fletcher_ops_t *ops, const void *data, size_t size,
-    bool byteswap, zio_cksum_t *zc)
+fletcher_2_with(const fletcher_ops_t *ops, const void *data, size_t size, bool byteswap,
+    zio_cksum_t *zc)
 {
 	fletcher_func_t *const func = byteswap ? ops->fo_2_swap : ops->fo_2_native;
 	const uint8_t *p = data;
@@ -284,8 +280,8 @@ fletcher_2_with(const fletcher_ops_t *ops, const void *data, size_t size,
 }
 
 void
-fletcher_4_with(const fletcher_ops_t *ops, const void *data, size_t size,
-    bool byteswap, zio_cksum_t *zc)
+fletcher_4_with(const fletcher_ops_t *ops, const void *data, size_t size, bool byteswap,
+    zio_cksum_t *zc)
 {
 	fletcher_func_t *const func = byteswap ? ops->fo_4_swap : ops->fo_4_native;
 	const uint8_t *p = data;

@@ -4,7 +4,6 @@
  *   LANES_NAME    suffix of the functions
  *   LANES_TARGET  attribute naming the instruction set, may be empty
  *   LANES_BYTES   width of the vector of 64-bit sums: 16, 32 or 64
- *   LANES_NO_SHUFFLE  (optional) there are no byte shuffles: swap words one by one
  * and gets fletcher_{2,4}_{native,swap}_<name>, one stride being one vector of data
  * words: LANES_BYTES of fletcher2 data, half of that for fletcher4.
  *
@@ -21,11 +20,7 @@ typedef uint8_t bytes_t __attribute__((vector_size(LANES_BYTES)));
 typedef uint32_t half_t __attribute__((vector_size(LANES_BYTES / 2)));
 typedef uint8_t half_bytes_t __attribute__((vector_size(LANES_BYTES / 2)));
 
-/*
- * Load one vector of words. Without byte shuffles (plain SSE2 and the like) the
- * words are swapped one by one, which compilers do well; the shuffle they would
- * take apart into bytes.
- */
+/* Reverse every group of 8 or 4 bytes of a vector. */
 #define R8(b) b + 7, b + 6, b + 5, b + 4, b + 3, b + 2, b + 1, b
 #define R4(b) b + 3, b + 2, b + 1, b
 #if LANES_BYTES == 16
@@ -35,43 +30,13 @@ typedef uint8_t half_bytes_t __attribute__((vector_size(LANES_BYTES / 2)));
 #define SWAP8(v) __builtin_shufflevector(v, v, R8(0), R8(8), R8(16), R8(24))
 #define SWAP4(v) __builtin_shufflevector(v, v, R4(0), R4(4), R4(8), R4(12))
 #else
-#define SWAP8(v) \
-	__builtin_shufflevector(v, v, R8(0), R8(8), R8(16), R8(24), R8(32), R8(40), \
-	    R8(48), R8(56))
-#define SWAP4(v) \
-	__builtin_shufflevector(v, v, R4(0), R4(4), R4(8), R4(12), R4(16), R4(20), \
-	    R4(24), R4(28))
+#define SWAP8(v)                                                                       \
+	__builtin_shufflevector(                                                       \
+	    v, v, R8(0), R8(8), R8(16), R8(24), R8(32), R8(40), R8(48), R8(56))
+#define SWAP4(v)                                                                       \
+	__builtin_shufflevector(                                                       \
+	    v, v, R4(0), R4(4), R4(8), R4(12), R4(16), R4(20), R4(24), R4(28))
 #endif
-
-LANES_TARGET static inline __attribute__((always_inline)) void
-LANES_FN(load_2)(const uint8_t *p, bool swap, sums_t *out)
-{
-	bytes_t raw;
-
-	memcpy(&raw, p, sizeof(raw));
-#if defined(LANES_NO_SHUFFLE)
-	*out = (sums_t)raw;
-	for (int i = 0; swap && i < LANES_N; i++)
-		(*out)[i] = BSWAP_64((*out)[i]);
-#else
-	*out = (sums_t)(swap ? SWAP8(raw) : raw);
-#endif
-}
-
-LANES_TARGET static inline __attribute__((always_inline)) void
-LANES_FN(load_4)(const uint8_t *p, bool swap, half_t *out)
-{
-	half_bytes_t raw;
-
-	memcpy(&raw, p, sizeof(raw));
-#if defined(LANES_NO_SHUFFLE)
-	*out = (half_t)raw;
-	for (int i = 0; swap && i < LANES_N; i++)
-		(*out)[i] = BSWAP_32((*out)[i]);
-#else
-	*out = (half_t)(swap ? SWAP4(raw) : raw);
-#endif
-}
 
 LANES_TARGET static inline __attribute__((always_inline)) void
 LANES_FN(lanes_2)(const uint8_t *p, size_t strides, bool swap, zio_cksum_t *out)
@@ -80,9 +45,11 @@ LANES_FN(lanes_2)(const uint8_t *p, size_t strides, bool swap, zio_cksum_t *out)
 
 	for (const uint8_t *const end = p + strides * LANES_BYTES; p < end;
 	     p += LANES_BYTES) {
-		sums_t words;
-		LANES_FN(load_2)(p, swap, &words);
-		a += words;
+		bytes_t raw;
+		memcpy(&raw, p, sizeof(raw));
+		if (swap)
+			raw = SWAP8(raw);
+		a += (sums_t)raw;
 		b += a;
 	}
 	/* Even lanes hold x, odd ones y; lane pair i of n has the distance n t - i. */
@@ -100,14 +67,18 @@ LANES_FN(lanes_4)(const uint8_t *p, size_t strides, bool swap, zio_cksum_t *out)
 
 	for (const uint8_t *const end = p + strides * (LANES_BYTES / 2); p < end;
 	     p += LANES_BYTES / 2) {
-		half_t words;
-		LANES_FN(load_4)(p, swap, &words);
-		a += __builtin_convertvector(words, sums_t);
+		half_bytes_t raw;
+		memcpy(&raw, p, sizeof(raw));
+		if (swap)
+			raw = SWAP4(raw);
+		a += __builtin_convertvector((half_t)raw, sums_t);
 		b += a;
 		c += b;
 		d += c;
 	}
 	memset(out, 0, sizeof(*out));
+	/* Unrolled, the coefficients are constants. */
+#pragma GCC unroll 8
 	for (uint64_t i = 0; i < LANES_N; i++) {
 		const uint64_t lane[4] = {a[i], b[i], c[i], d[i]};
 		lane_fold(out, LANES_N, i, lane);
@@ -150,4 +121,3 @@ LANES_FN(fletcher_4_swap)(const uint8_t *p, size_t strides, zio_cksum_t *out)
 #undef LANES_NAME
 #undef LANES_TARGET
 #undef LANES_BYTES
-#undef LANES_NO_SHUFFLE

@@ -63,8 +63,8 @@ lzjb_compress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen)
 			dst[out++] = 0;
 		}
 		const size_t len = (slen - in < LZJB_MATCH_MAX)
-		    ? 0
-		    : lzjb_match(src, in, seen, &distance);
+				       ? 0
+				       : lzjb_match(src, in, seen, &distance);
 		if (len == 0) {
 			dst[out++] = src[in++];
 			continue;
@@ -102,7 +102,8 @@ lzjb_decompress(const uint8_t *src, uint8_t *dst, size_t slen, size_t dlen)
 		in += 2;
 		if (distance == 0 || distance > out)
 			return (EIO);
-		/* The block may end inside a match. Byte by byte: it may overlap itself. */
+		/* The block may end inside a match. Byte by byte: it may overlap
+		 * itself. */
 		len = MIN(len, dlen - out);
 		for (const size_t end = out + len; out < end; out++)
 			dst[out] = dst[out - distance];

@@ -20,84 +20,101 @@
 
 #define THREEFISH_PARITY 0x1bd11bdaa9fc1a22ULL
 
-static inline __attribute__((always_inline)) void
-mix(uint64_t *a, uint64_t *b, int r)
-{
-	*a += *b;
-	*b = rotl64(*b, r) ^ *a;
-}
+/*
+ * The cipher is written with eight variables instead of an array: compilers keep
+ * those in registers, which is most of its speed.
+ */
+#define MIX(a, b, r)                                                                   \
+	do {                                                                           \
+		a += b;                                                                \
+		b = rotl64(b, r) ^ a;                                                  \
+	} while (0)
 
 /*
- * Four rounds with rotation amounts r (rounds d and d+4 have different ones). The
- * permutation of the words between rounds (2 1 4 7 6 5 0 3) is done by naming the
- * words differently; after four rounds it is the identity again.
+ * Four rounds. The permutation of the words between rounds (2 1 4 7 6 5 0 3) is done
+ * by naming the words differently; after four rounds it is the identity again.
  */
-static inline __attribute__((always_inline)) void
-rounds4(uint64_t x[SKEIN_WORDS], const int r[16])
-{
-	mix(&x[0], &x[1], r[0]);
-	mix(&x[2], &x[3], r[1]);
-	mix(&x[4], &x[5], r[2]);
-	mix(&x[6], &x[7], r[3]);
-
-	mix(&x[2], &x[1], r[4]);
-	mix(&x[4], &x[7], r[5]);
-	mix(&x[6], &x[5], r[6]);
-	mix(&x[0], &x[3], r[7]);
-
-	mix(&x[4], &x[1], r[8]);
-	mix(&x[6], &x[3], r[9]);
-	mix(&x[0], &x[5], r[10]);
-	mix(&x[2], &x[7], r[11]);
-
-	mix(&x[6], &x[1], r[12]);
-	mix(&x[0], &x[7], r[13]);
-	mix(&x[2], &x[5], r[14]);
-	mix(&x[4], &x[3], r[15]);
-}
+#define ROUNDS4(                                                                       \
+    r00, r01, r02, r03, r10, r11, r12, r13, r20, r21, r22, r23, r30, r31, r32, r33)    \
+	do {                                                                           \
+		MIX(x0, x1, r00);                                                      \
+		MIX(x2, x3, r01);                                                      \
+		MIX(x4, x5, r02);                                                      \
+		MIX(x6, x7, r03);                                                      \
+		MIX(x2, x1, r10);                                                      \
+		MIX(x4, x7, r11);                                                      \
+		MIX(x6, x5, r12);                                                      \
+		MIX(x0, x3, r13);                                                      \
+		MIX(x4, x1, r20);                                                      \
+		MIX(x6, x3, r21);                                                      \
+		MIX(x0, x5, r22);                                                      \
+		MIX(x2, x7, r23);                                                      \
+		MIX(x6, x1, r30);                                                      \
+		MIX(x0, x7, r31);                                                      \
+		MIX(x2, x5, r32);                                                      \
+		MIX(x4, x3, r33);                                                      \
+	} while (0)
 
 /* Add subkey s: nine key words and three tweak words in rotation, and s itself. */
-static inline __attribute__((always_inline)) void
-add_subkey(uint64_t x[SKEIN_WORDS], const uint64_t k[9], const uint64_t t[3], unsigned s)
-{
-	for (unsigned i = 0; i < SKEIN_WORDS; i++)
-		x[i] += k[(s + i) % 9];
-	x[5] += t[s % 3];
-	x[6] += t[(s + 1) % 3];
-	x[7] += s;
-}
+#define ADD_SUBKEY(s)                                                                  \
+	do {                                                                           \
+		x0 += k[(s) % 9];                                                      \
+		x1 += k[((s) + 1) % 9];                                                \
+		x2 += k[((s) + 2) % 9];                                                \
+		x3 += k[((s) + 3) % 9];                                                \
+		x4 += k[((s) + 4) % 9];                                                \
+		x5 += k[((s) + 5) % 9] + t[(s) % 3];                                   \
+		x6 += k[((s) + 6) % 9] + t[((s) + 1) % 3];                             \
+		x7 += k[((s) + 7) % 9] + (s);                                          \
+	} while (0)
+
+#define ROUNDS8(s)                                                                     \
+	do {                                                                           \
+		ADD_SUBKEY(s);                                                         \
+		ROUNDS4(                                                               \
+		    46, 36, 19, 37, 33, 27, 14, 42, 17, 49, 36, 39, 44, 9, 54, 56);    \
+		ADD_SUBKEY((s) + 1);                                                   \
+		ROUNDS4(                                                               \
+		    39, 30, 34, 24, 13, 50, 10, 17, 25, 29, 39, 43, 8, 35, 56, 22);    \
+	} while (0)
 
 /* One UBI step: g = Threefish-512(key g, tweak, block) xor block. */
 static void
 ubi_block(uint64_t g[SKEIN_WORDS], const uint8_t *block, uint64_t pos, uint64_t kind)
 {
-	static const int even[16] = {
-	    46, 36, 19, 37, 33, 27, 14, 42, 17, 49, 36, 39, 44, 9, 54, 56};
-	static const int odd[16] = {
-	    39, 30, 34, 24, 13, 50, 10, 17, 25, 29, 39, 43, 8, 35, 56, 22};
 	const uint64_t t[3] = {pos, kind, pos ^ kind};
-	uint64_t k[9], w[SKEIN_WORDS], x[SKEIN_WORDS];
+	uint64_t k[9], w[SKEIN_WORDS];
 
 	k[8] = THREEFISH_PARITY;
 	for (int i = 0; i < SKEIN_WORDS; i++) {
 		k[i] = g[i];
 		k[8] ^= g[i];
-		x[i] = w[i] = load64_le(block + 8 * i);
+		w[i] = load64_le(block + 8 * i);
 	}
-	/* Unrolled, so that the subkey indices become constants. */
-#pragma GCC unroll 9
-	for (unsigned s = 0; s < 18; s += 2) {
-		add_subkey(x, k, t, s);
-		rounds4(x, even);
-		add_subkey(x, k, t, s + 1);
-		rounds4(x, odd);
-	}
-	add_subkey(x, k, t, 18);
-	for (int i = 0; i < SKEIN_WORDS; i++)
-		g[i] = x[i] ^ w[i];
+	uint64_t x0 = w[0], x1 = w[1], x2 = w[2], x3 = w[3];
+	uint64_t x4 = w[4], x5 = w[5], x6 = w[6], x7 = w[7];
+	ROUNDS8(0);
+	ROUNDS8(2);
+	ROUNDS8(4);
+	ROUNDS8(6);
+	ROUNDS8(8);
+	ROUNDS8(10);
+	ROUNDS8(12);
+	ROUNDS8(14);
+	ROUNDS8(16);
+	ADD_SUBKEY(18);
+	g[0] = x0 ^ w[0];
+	g[1] = x1 ^ w[1];
+	g[2] = x2 ^ w[2];
+	g[3] = x3 ^ w[3];
+	g[4] = x4 ^ w[4];
+	g[5] = x5 ^ w[5];
+	g[6] = x6 ^ w[6];
+	g[7] = x7 ^ w[7];
 }
 
-/* A whole string. The last block may be short (zero padded), and exists even if empty. */
+/* A whole string. The last block may be short (zero padded), and exists even if empty.
+ */
 static void
 ubi(uint64_t g[SKEIN_WORDS], const uint8_t *data, size_t size, uint64_t kind)
 {

@@ -238,7 +238,7 @@ composite(uint32_t a, uint32_t b)
 {
 	if (is_leading_jamo(a) && is_vowel_jamo(b))
 		return (HANGUL_S +
-		    ((a - HANGUL_L) * HANGUL_VN + (b - HANGUL_V)) * HANGUL_TN);
+			((a - HANGUL_L) * HANGUL_VN + (b - HANGUL_V)) * HANGUL_TN);
 	if (is_syllable(a) && (a - HANGUL_S) % HANGUL_TN == 0 && is_trailing_jamo(b))
 		return (a + (b - HANGUL_T));
 	const u8_char_t *const uc = char_data(a);
@@ -385,7 +385,8 @@ seq_compose_starter(const u8_sequence_t *s, unsigned k, u8_sequence_t *out)
 	seq_add(out, cur); /* its place; what is held back goes behind it */
 	for (j = k + 1; j < s->n; j++) {
 		const uint32_t c = s->cp[j];
-		/* A mark next to the starter is exempt from the test only at the start. */
+		/* A mark next to the starter is exempt from the test only at the start.
+		 */
 		const unsigned exempt = (s->class[j] == 0 ? k + 1 : 1);
 		if (!composed && j > exempt && seq_blocked(s, j)) {
 			seq_add(out, c);

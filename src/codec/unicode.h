@@ -32,7 +32,6 @@ int u8_validate(const char *in, size_t inlen);
  * On error *outlen is unchanged and the bytes at out are undefined. Bytes that are no
  * UTF-8 are otherwise copied as they are.
  */
-int u8_textprep(
-    const char *in, size_t inlen, int flags, char *out, size_t *outlen);
+int u8_textprep(const char *in, size_t inlen, int flags, char *out, size_t *outlen);
 
 #endif

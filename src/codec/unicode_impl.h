@@ -16,9 +16,9 @@
 #define U8_DECOMP_MARK_MAX 2
 
 typedef struct u8_char {
-	uint32_t uc_upper;   /* simple upper case, 0: itself */
-	uint16_t uc_canon;   /* full decompositions: index of length and characters in */
-	uint16_t uc_compat;  /* u8_decompositions, 0: itself */
+	uint32_t uc_upper;  /* simple upper case, 0: itself */
+	uint16_t uc_canon;  /* full decompositions: index of length and characters in */
+	uint16_t uc_compat; /* u8_decompositions, 0: itself */
 	uint16_t uc_compose; /* pairs this one begins: index into u8_composites */
 	uint8_t uc_ncompose; /* and their number, sorted by the second character */
 	uint8_t uc_class;    /* canonical combining class */

@@ -2,6 +2,7 @@
  * Made by tools/gen_unicode.py from the Unicode character database, limited to
  * Unicode 5.0. Do not edit; the meaning is in unicode_impl.h.
  */
+/* clang-format off */
 #include "codec/unicode_impl.h"
 
 _Static_assert(U8_PAGE == 64, "pages of another size");

@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum zio_checksum forms[] = {ZIO_CHECKSUM_ZILOG, ZIO_CHECKSUM_ZILOG2};
+	static const enum zio_checksum forms[] = {
+	    ZIO_CHECKSUM_ZILOG, ZIO_CHECKSUM_ZILOG2};
 	const zio_cksum_t verifier = {{0x1234567890abcdef, 2, 3, 4}};
 	uint8_t *const block = calloc(1, size > 0 ? size : 1);
 	bool swapped;
@@ -22,7 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)zio_checksum_trailer_verify(block, size, &verifier, &swapped);
 	(void)zio_checksum_trailer_verify_folded(block, size, &verifier, &swapped);
 	for (int i = 0; i < 2; i++) {
-		(void)zio_checksum_zil_verify(forms[i], block, size, &verifier, &swapped);
+		(void)zio_checksum_zil_verify(
+		    forms[i], block, size, &verifier, &swapped);
 		(void)zio_checksum_zil_verify_folded(
 		    forms[i], block, size, &verifier, &swapped);
 	}

@@ -25,7 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *const back = malloc(want + 1);
 	VERIFY(out != NULL && again != NULL && back != NULL);
 	out[want] = again[want] = 0xee;
-	if (zio_decompress_data(FUZZ_FUNCTION, data + 3, out, size - 3, want, &level) == 0) {
+	if (zio_decompress_data(FUZZ_FUNCTION, data + 3, out, size - 3, want, &level) ==
+	    0) {
 		const size_t n =
 		    zio_compress_data(FUZZ_FUNCTION, out, again, want, want, 1);
 		VERIFY(n <= want);

@@ -16,7 +16,8 @@ static inline uint64_t
 test_seed(void)
 {
 	const char *const env = getenv("TEST_SEED");
-	const uint64_t seed = env != NULL ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
+	const uint64_t seed =
+	    env != NULL ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
 
 	printf("TEST_SEED=%" PRIu64 "\n", seed);
 	return (seed);
@@ -79,7 +80,8 @@ typedef struct test_block {
 /* Call func for every block of the file; *salt is the salt of their pool. */
 static inline int
 test_blocks(
-    void (*func)(const test_block_t *b, const zio_cksum_salt_t *salt, void *arg), void *arg)
+    void (*func)(const test_block_t *b, const zio_cksum_salt_t *salt, void *arg),
+    void *arg)
 {
 	static char line[200000];
 	const char *const src = getenv("TARN_SRC");
@@ -104,12 +106,14 @@ test_blocks(
 			assert_int_equal(test_unhex(line + 5, salt.zcs_bytes, 32), 32);
 			continue;
 		}
-		assert_int_equal(sscanf(line,
-		    "%63s %7s %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-		    " %d %zu %zu %64s %n",
-		    b.name, cksum, &b.words.zc_word[0], &b.words.zc_word[1],
-		    &b.words.zc_word[2], &b.words.zc_word[3], &b.compress, &b.lsize,
-		    &b.psize, lhash, &at), 10);
+		assert_int_equal(
+		    sscanf(line,
+			"%63s %7s %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+			" %d %zu %zu %64s %n",
+			b.name, cksum, &b.words.zc_word[0], &b.words.zc_word[1],
+			&b.words.zc_word[2], &b.words.zc_word[3], &b.compress, &b.lsize,
+			&b.psize, lhash, &at),
+		    10);
 		b.checksum = strcmp(cksum, "-") == 0 ? -1 : atoi(cksum);
 		test_unhex(lhash, b.lhash, sizeof(b.lhash));
 		b.data = calloc(1, b.psize);

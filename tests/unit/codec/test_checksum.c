@@ -69,8 +69,9 @@ spec_vectors(void **state)
 		data[i] = (uint8_t)i;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		zio_cksum_t got;
-		assert_int_equal(zio_checksum_compute(
-		    rows[i].c, data, sizeof(data), rows[i].swap, &salt, &got), 0);
+		assert_int_equal(zio_checksum_compute(rows[i].c, data, sizeof(data),
+				     rows[i].swap, &salt, &got),
+		    0);
 		for (int w = 0; w < 4; w++)
 			assert_int_equal(got.zc_word[w], rows[i].want.zc_word[w]);
 	}
@@ -114,8 +115,9 @@ check_real_block(const test_block_t *b, const zio_cksum_salt_t *salt, void *arg)
 
 	if (b->checksum < 0)
 		return;
-	assert_int_equal(zio_checksum_compute(
-	    (enum zio_checksum)b->checksum, b->data, b->psize, false, salt, &zc), 0);
+	assert_int_equal(zio_checksum_compute((enum zio_checksum)b->checksum, b->data,
+			     b->psize, false, salt, &zc),
+	    0);
 	if (!ZIO_CHECKSUM_EQUAL(zc, b->words))
 		fail_msg("%s: checksum %d differs", b->name, b->checksum);
 	*seen |= 1U << b->checksum;
@@ -128,8 +130,8 @@ blocks_written_by_openzfs_verify(void **state)
 
 	assert_true(test_blocks(check_real_block, &seen) > 40);
 	/* off, fletcher2, fletcher4, sha256, noparity, sha512, skein, edonr, blake3 */
-	assert_int_equal(seen, 1U << 2 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 10 | 1U << 11 |
-	    1U << 12 | 1U << 13 | 1U << 14);
+	assert_int_equal(seen, 1U << 2 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 10 |
+				   1U << 11 | 1U << 12 | 1U << 13 | 1U << 14);
 }
 
 /* ----------------------------------------------------------- published vectors */
@@ -140,14 +142,18 @@ sha2_published(void **state)
 	uint8_t out[32];
 
 	sha256_digest("abc", 3, out);
-	assert_hex(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_hex(
+	    out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	sha256_digest(NULL, 0, out);
-	assert_hex(out, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_hex(
+	    out, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	sha256_digest2("a", 1, "bc", 2, out);
-	assert_hex(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_hex(
+	    out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	/* FIPS 180-4 example: not the first half of SHA-512. */
 	sha512_256_digest("abc", 3, out);
-	assert_hex(out, "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23");
+	assert_hex(
+	    out, "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23");
 }
 
 static void
@@ -158,11 +164,14 @@ skein_published(void **state)
 
 	/* Skein-512-256 without key: the same code but for the first string. */
 	skein512_256_mac("", 0, NULL, out);
-	assert_hex(out, "39ccc4554a8b31853b9de7a1fe638a24cce6b35a55f2431009e18780335d2621");
+	assert_hex(
+	    out, "39ccc4554a8b31853b9de7a1fe638a24cce6b35a55f2431009e18780335d2621");
 	skein512_256_mac(fox, 43, NULL, out);
-	assert_hex(out, "b3250457e05d3060b1a4bbc1428bc75a3f525ca389aeab96cfa34638d96e492a");
+	assert_hex(
+	    out, "b3250457e05d3060b1a4bbc1428bc75a3f525ca389aeab96cfa34638d96e492a");
 	skein512_256_mac(fox, 44, NULL, out);
-	assert_hex(out, "41e829d7fca71c7d7154ed8fc8a069f274dd664ae0ed29d365d919f4e575eebb");
+	assert_hex(
+	    out, "41e829d7fca71c7d7154ed8fc8a069f274dd664ae0ed29d365d919f4e575eebb");
 }
 
 static void
@@ -172,7 +181,8 @@ edonr_published(void **state)
 	uint64_t rnd = 1;
 
 	edonr512_digest("", 0, out);
-	assert_hex(out, "c57f7e17fdc1ce50 74cc748c9bd38f9f 51ebe88fbe6eda31 90c4314cafb1abb2");
+	assert_hex(
+	    out, "c57f7e17fdc1ce50 74cc748c9bd38f9f 51ebe88fbe6eda31 90c4314cafb1abb2");
 	/* The salted form continues after one whole block; padding at every length. */
 	test_fill(&rnd, data, sizeof(data));
 	for (size_t n = 0; n <= 300; n++) {
@@ -196,7 +206,8 @@ blake3_published(void **state)
 	    {1025, "357dc55de0c7e382c900fd6e320acc04146be01db6a8ce7210b7189bd664ea69"},
 	    {2048, "879cf1fa2ea0e79126cb1063617a05b6ad9d0b696d0d757cf053439f60a99dd1"},
 	    {31744, "efa53b389ab67c593dba624d898d0f7353ab99e4ac9d42302ee64cbf9939a419"},
-	    {102400, "1c35d1a5811083fd7119f5d5d1ba027b4d01c0c6c49fb6ff2cf75393ea5db4a7"},
+	    {102400,
+		"1c35d1a5811083fd7119f5d5d1ba027b4d01c0c6c49fb6ff2cf75393ea5db4a7"},
 	};
 	const uint8_t *const key = (const uint8_t *)"whats the Elvish word for friend";
 	uint8_t *const data = malloc(102400);
@@ -247,7 +258,8 @@ every_fletcher_equals_the_definition(void **state)
 	uint64_t rnd = test_seed();
 
 	test_fill(&rnd, data, max + 64);
-	for (const fletcher_ops_t *ops = fletcher_all_ops; ops->fo_name != NULL; ops++) {
+	for (const fletcher_ops_t *ops = fletcher_all_ops; ops->fo_name != NULL;
+	     ops++) {
 		if (!ops->fo_supported()) {
 			printf("%s: not on this processor\n", ops->fo_name);
 			continue;
@@ -281,7 +293,8 @@ fletcher_sums_overflow_like_the_definition(void **state)
 	uint8_t *const ones = malloc(size);
 
 	memset(ones, 0xff, size);
-	for (const fletcher_ops_t *ops = fletcher_all_ops; ops->fo_name != NULL; ops++) {
+	for (const fletcher_ops_t *ops = fletcher_all_ops; ops->fo_name != NULL;
+	     ops++) {
 		zio_cksum_t want, got = {{0}};
 		if (!ops->fo_supported())
 			continue;
@@ -375,7 +388,8 @@ trailer_notices_damage_and_wrong_place(void **state)
 	test_fill(&rnd, region, sizeof(region));
 	zio_checksum_trailer_put(region, sizeof(region), &at);
 	assert_int_equal(zio_checksum_trailer_verify(region, 1024, &at, NULL), 0);
-	assert_int_equal(zio_checksum_trailer_verify(region, 1024, &elsewhere, NULL), ECKSUM);
+	assert_int_equal(
+	    zio_checksum_trailer_verify(region, 1024, &elsewhere, NULL), ECKSUM);
 	assert_int_equal(zio_checksum_trailer_verify(region, 39, &at, NULL), ECKSUM);
 	for (int i = 0; i < 200; i++) {
 		const size_t byte = test_rand(&rnd) % 1024;
@@ -424,7 +438,8 @@ folded_gang_header(void **state)
 	assert_int_equal(zio_checksum_trailer_verify_folded(folded, 512, &at, NULL), 0);
 	assert_int_equal(zio_checksum_trailer_verify(folded, 512, &at, NULL), ECKSUM);
 	folded[0] ^= 1;
-	assert_int_equal(zio_checksum_trailer_verify_folded(folded, 512, &at, NULL), ECKSUM);
+	assert_int_equal(
+	    zio_checksum_trailer_verify_folded(folded, 512, &at, NULL), ECKSUM);
 }
 
 static void
@@ -440,8 +455,9 @@ fold_keeps_strong_words_and_folds_weak_ones(void **state)
 	assert_int_equal(weak.zc_word[0], 5);
 	assert_int_equal(weak.zc_word[1], 10);
 	assert_int_equal(edonr.zc_word[0], 5);
-	assert_int_equal(strong.zc_word[2] | strong.zc_word[3] | weak.zc_word[2] |
-	    weak.zc_word[3], 0);
+	assert_int_equal(
+	    strong.zc_word[2] | strong.zc_word[3] | weak.zc_word[2] | weak.zc_word[3],
+	    0);
 }
 
 /* ------------------------------------------------------------------ ZIL blocks */
@@ -461,7 +477,8 @@ make_zil_block(uint8_t *block, size_t size, enum zio_checksum c, uint64_t nused)
 static void
 zil_block_round_trip(void **state)
 {
-	static const enum zio_checksum forms[] = {ZIO_CHECKSUM_ZILOG, ZIO_CHECKSUM_ZILOG2};
+	static const enum zio_checksum forms[] = {
+	    ZIO_CHECKSUM_ZILOG, ZIO_CHECKSUM_ZILOG2};
 	const zio_cksum_t self = {{0xa4e93e6eda13a444, 0xc2516200b1c5dca4, 0x62, 2}};
 	zio_cksum_t next = self;
 	uint8_t block[16384], copy[16384];
@@ -475,9 +492,11 @@ zil_block_round_trip(void **state)
 		bool swapped = true;
 
 		make_zil_block(block, sizeof(block), c, 5000);
-		assert_int_equal(zio_checksum_zil_put(c, block, sizeof(block), &self), 0);
 		assert_int_equal(
-		    zio_checksum_zil_verify(c, block, sizeof(block), &self, &swapped), 0);
+		    zio_checksum_zil_put(c, block, sizeof(block), &self), 0);
+		assert_int_equal(
+		    zio_checksum_zil_verify(c, block, sizeof(block), &self, &swapped),
+		    0);
 		assert_false(swapped);
 		/* The stored words are the sum with the verifier in their place. */
 		memcpy(copy, block, sizeof(block));
@@ -486,19 +505,24 @@ zil_block_round_trip(void **state)
 		    c == ZIO_CHECKSUM_ZILOG ? 16384 : 8192, false, &want);
 		memcpy(words, block + words_at, 32);
 		assert_memory_equal(words, &want, 32);
-		/* A block of another place in the chain, a flipped bit: end of chain. */
+		/* A block of another place in the chain, a flipped bit: end of chain.
+		 */
 		assert_int_equal(
-		    zio_checksum_zil_verify(c, block, sizeof(block), &next, NULL), ECKSUM);
+		    zio_checksum_zil_verify(c, block, sizeof(block), &next, NULL),
+		    ECKSUM);
 		block[4096] ^= 1;
 		assert_int_equal(
-		    zio_checksum_zil_verify(c, block, sizeof(block), &self, NULL), ECKSUM);
+		    zio_checksum_zil_verify(c, block, sizeof(block), &self, NULL),
+		    ECKSUM);
 		block[4096] ^= 1;
 		/* What follows the used part is undefined in the slim form only. */
 		block[9000] ^= 1;
-		assert_int_equal(zio_checksum_zil_verify(c, block, sizeof(block), &self, NULL),
+		assert_int_equal(
+		    zio_checksum_zil_verify(c, block, sizeof(block), &self, NULL),
 		    c == ZIO_CHECKSUM_ZILOG ? ECKSUM : 0);
 		block[9000] ^= 1;
-		/* Written by a host of the other order: by hand, with the definition. */
+		/* Written by a host of the other order: by hand, with the definition.
+		 */
 		swap_words(block + words_at - 16, 16); /* nused and magic */
 		memcpy(block + words_at, &self, 32);
 		swap_words(block + words_at, 32);
@@ -508,7 +532,8 @@ zil_block_round_trip(void **state)
 		memcpy(block + words_at, &want, 32);
 		swapped = false;
 		assert_int_equal(
-		    zio_checksum_zil_verify(c, block, sizeof(block), &self, &swapped), 0);
+		    zio_checksum_zil_verify(c, block, sizeof(block), &self, &swapped),
+		    0);
 		assert_true(swapped);
 	}
 }
@@ -531,7 +556,8 @@ zil_encrypted_keeps_the_mac(void **state)
 	assert_int_equal(e[0], p[0] ^ p[2]);
 	assert_int_equal(e[1], p[1] ^ p[3]);
 	assert_memory_equal(&e[2], mac, 16);
-	assert_int_equal(zio_checksum_zil_verify_folded(c, crypt, 4096, &self, NULL), 0);
+	assert_int_equal(
+	    zio_checksum_zil_verify_folded(c, crypt, 4096, &self, NULL), 0);
 	assert_int_equal(zio_checksum_zil_verify(c, crypt, 4096, &self, NULL), ECKSUM);
 }
 
@@ -540,19 +566,22 @@ zil_block_with_impossible_sizes(void **state)
 {
 	const zio_cksum_t self = {{1, 2, 3, 4}};
 	const enum zio_checksum c = ZIO_CHECKSUM_ZILOG2;
-	static const uint64_t bad[] = {0, 183, 4097, 8192, UINT64_MAX, UINT64_MAX - 4094};
+	static const uint64_t bad[] = {
+	    0, 183, 4097, 8192, UINT64_MAX, UINT64_MAX - 4094};
 	uint8_t block[4096];
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		make_zil_block(block, sizeof(block), c, 400);
 		assert_int_equal(zio_checksum_zil_put(c, block, 4096, &self), 0);
 		memcpy(block + 136, &bad[i], 8);
-		assert_int_equal(zio_checksum_zil_verify(c, block, 4096, &self, NULL), ECKSUM);
+		assert_int_equal(
+		    zio_checksum_zil_verify(c, block, 4096, &self, NULL), ECKSUM);
 		assert_int_equal(zio_checksum_zil_put(c, block, 4096, &self), EINVAL);
 	}
 	assert_int_equal(zio_checksum_zil_verify(c, block, 100, &self, NULL), ECKSUM);
 	assert_int_equal(
-	    zio_checksum_zil_verify(ZIO_CHECKSUM_SHA256, block, 4096, &self, NULL), EINVAL);
+	    zio_checksum_zil_verify(ZIO_CHECKSUM_SHA256, block, 4096, &self, NULL),
+	    EINVAL);
 }
 
 int

@@ -36,7 +36,8 @@ static void
 words_count_from_the_low_byte(void **state)
 {
 	const uint64_t word = 0x0123456789abcdef;
-	static const uint8_t bytes[8] = {0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01};
+	static const uint8_t bytes[8] = {
+	    0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01};
 
 	assert_int_equal(crc64_word(77, word), crc64(77, bytes, 8));
 }
@@ -49,7 +50,8 @@ pieces_are_the_whole(void **state)
 
 	test_fill(&rnd, data, sizeof(data));
 	for (size_t cut = 0; cut <= sizeof(data); cut++)
-		assert_int_equal(crc64(crc64(1, data, cut), data + cut, sizeof(data) - cut),
+		assert_int_equal(
+		    crc64(crc64(1, data, cut), data + cut, sizeof(data) - cut),
 		    crc64_bitwise(1, data, sizeof(data)));
 	assert_int_equal(crc64(42, NULL, 0), 42);
 }

@@ -39,8 +39,8 @@ regular_vectors(void **state)
 	    /* name, U, D=canon, D=canon C, D=canon U, D=canon C U */
 	    {"636166c3a9", "434146c389", "63616665cc81", "636166c3a9", "43414645cc81",
 		"434146c389"},
-	    {"63616665cc81", "43414645cc81", "63616665cc81", "636166c3a9", "43414645cc81",
-		"434146c389"},
+	    {"63616665cc81", "43414645cc81", "63616665cc81", "636166c3a9",
+		"43414645cc81", "434146c389"},
 	    {"53747261c39f65", "53545241c39f45", "53747261c39f65", "53747261c39f65",
 		"53545241c39f45", "53545241c39f45"},
 	    {"e284ab", "e284ab", "41cc8a", "c385", "41cc8a", "c385"},
@@ -49,8 +49,8 @@ regular_vectors(void **state)
 	    {"ceb1cd85", "ce91ce99", "ceb1cd85", "e1beb3", "ce91ce99", "ce91ce99"},
 	    {"e1beb3", "e1bebc", "ceb1cd85", "e1beb3", "ce91cd85", "e1bebc"},
 	};
-	static const int flags[] = {
-	    0, U, U8_TEXTPREP_NFD, U8_TEXTPREP_NFC, U8_TEXTPREP_NFD | U, U8_TEXTPREP_NFC | U};
+	static const int flags[] = {0, U, U8_TEXTPREP_NFD, U8_TEXTPREP_NFC,
+	    U8_TEXTPREP_NFD | U, U8_TEXTPREP_NFC | U};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_prep(rows[i][0], 0, rows[i][0]);
@@ -72,17 +72,21 @@ odd_cases_are_reproduced(void **state)
 	/* 2105 0323 -> 0063 002F 006F 0323 */
 	assert_prep("e28485 cca3", U8_TEXTPREP_NFKC, "63 2f 6f cca3");
 	/* 0308 FEF7 0DCA -> 0308 0644 0627 0DCA 0654 */
-	assert_prep("cc88 efbbb7 e0b78a", U8_TEXTPREP_NFKC, "cc88 d984 d8a7 e0b78a d994");
+	assert_prep(
+	    "cc88 efbbb7 e0b78a", U8_TEXTPREP_NFKC, "cc88 d984 d8a7 e0b78a d994");
 }
 
 static void
 upper_case_is_one_to_one(void **state)
 {
-	/* These have no simple upper case: sharp s, n with apostrophe, fi, I with dot. */
+	/* These have no simple upper case: sharp s, n with apostrophe, fi, I with dot.
+	 */
 	assert_prep("c39f c589 efac81 c4b0", U, "c39f c589 efac81 c4b0");
-	/* dotless i -> I, final sigma -> sigma, titlecase Dž -> DŽ, iota below -> iota */
+	/* dotless i -> I, final sigma -> sigma, titlecase Dž -> DŽ, iota below -> iota
+	 */
 	assert_prep("c4b1 cf82 c785 cd85", U, "49 cea3 c784 ce99");
-	/* Pairs of a later Unicode do not exist: 0250 (2C6F is 5.1), 10D0 (1C90 is 11.0) */
+	/* Pairs of a later Unicode do not exist: 0250 (2C6F is 5.1), 10D0 (1C90
+	 * is 11.0) */
 	assert_prep("c990 e18390", U, "c990 e18390");
 	/* A character of Unicode 5.1 is nothing special: 1E9E, the capital sharp s. */
 	assert_prep("e1ba9e", U8_TEXTPREP_NFKC | U, "e1ba9e");
@@ -123,7 +127,8 @@ independent_implementation_agrees(void **state)
 	while (fgets(line, sizeof(line), f) != NULL) {
 		if (line[0] == '#')
 			continue;
-		assert_int_equal(sscanf(line, "%x %4999s %4999s", &flags, name, want), 3);
+		assert_int_equal(
+		    sscanf(line, "%x %4999s %4999s", &flags, name, want), 3);
 		assert_prep(name, (int)flags, want);
 		n++;
 	}
@@ -166,11 +171,13 @@ names_find(names_dir_t *d, const uint8_t *name, size_t len)
 	uint8_t a[ROOM], b[ROOM];
 	size_t alen = ROOM, blen;
 
-	assert_int_equal(u8_textprep((const char *)name, len, flags, (char *)a, &alen), 0);
+	assert_int_equal(
+	    u8_textprep((const char *)name, len, flags, (char *)a, &alen), 0);
 	for (int i = 0; i < d->n; i++) {
 		blen = ROOM;
-		assert_int_equal(u8_textprep((char *)d->name[i], d->len[i], flags, (char *)b,
-		    &blen), 0);
+		assert_int_equal(
+		    u8_textprep((char *)d->name[i], d->len[i], flags, (char *)b, &blen),
+		    0);
 		if (alen == blen && memcmp(a, b, alen) == 0)
 			return (i);
 	}
@@ -197,7 +204,8 @@ names_operate(names_dir_t *d, const char *op, const uint8_t *name, size_t len)
 static void
 names_of_a_real_kernel(void **state)
 {
-	const char *const src = getenv("TARN_SRC"), *const shared = getenv("TARN_SHARED");
+	const char *const src = getenv("TARN_SRC"), *const shared =
+							getenv("TARN_SHARED");
 	char path[4096], line[1000], dataset[64], op[32], hex[600], result[32];
 	int checked = 0;
 
@@ -215,8 +223,10 @@ names_of_a_real_kernel(void **state)
 	while (fgets(line, sizeof(line), f) != NULL) {
 		uint8_t name[300];
 		int want = 0;
-		/* The last operations of each dataset use another spelling than is noted. */
-		if (sscanf(line, "%63s %31s %599s %31[^\n]", dataset, op, hex, result) != 4 ||
+		/* The last operations of each dataset use another spelling than is
+		 * noted. */
+		if (sscanf(line, "%63s %31s %599s %31[^\n]", dataset, op, hex,
+			result) != 4 ||
 		    strcmp(op, "rename-case") == 0 || strcmp(op, "unlink") == 0)
 			continue;
 		(void)sscanf(result, "errno %d", &want);
@@ -226,8 +236,8 @@ names_of_a_real_kernel(void **state)
 				continue;
 			const int got = names_operate(&names_dirs[i], op, name, len);
 			if (got != want)
-				fail_msg("%s %s %s: %d, the kernel: %d", dataset, op, hex,
-				    got, want);
+				fail_msg("%s %s %s: %d, the kernel: %d", dataset, op,
+				    hex, got, want);
 			checked++;
 		}
 	}
@@ -241,11 +251,11 @@ names_of_a_real_kernel(void **state)
 static void
 validity(void **state)
 {
-	static const char *const good[] = {"", "61", "7f", "c280", "dfbf", "e0a080", "ed9fbf",
-	    "ee8080", "efbfbf", "f0908080", "f48fbfbf", "efbfbe", "61c3a962"};
-	static const char *const bad[] = {"80", "bf", "c080", "c1bf", "c2", "c241", "e0",
-	    "e0a0", "e09f80", "eda080", "edbfbf", "f08f8080", "f4908080", "f5808080", "ff",
-	    "f09080", "e28228a1", "61c3", "fe"};
+	static const char *const good[] = {"", "61", "7f", "c280", "dfbf", "e0a080",
+	    "ed9fbf", "ee8080", "efbfbf", "f0908080", "f48fbfbf", "efbfbe", "61c3a962"};
+	static const char *const bad[] = {"80", "bf", "c080", "c1bf", "c2", "c241",
+	    "e0", "e0a0", "e09f80", "eda080", "edbfbf", "f08f8080", "f4908080",
+	    "f5808080", "ff", "f09080", "e28228a1", "61c3", "fe"};
 	uint8_t in[16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -302,10 +312,10 @@ invalid_bytes(void **state)
 	assert_prep("ff fe", 0, "ff fe");
 	/* With it, the last sequence decides. */
 	assert_prep("ff c3a9", U8_TEXTPREP_NFD, "ff 65 cc81");
-	assert_int_equal(u8_textprep("\xc3\xa9\xff", 3, U8_TEXTPREP_NFD, (char *)out, &len),
-	    EILSEQ);
-	assert_int_equal(u8_textprep("\xe2\x84", 2, U8_TEXTPREP_NFC, (char *)out, &len),
-	    EILSEQ);
+	assert_int_equal(
+	    u8_textprep("\xc3\xa9\xff", 3, U8_TEXTPREP_NFD, (char *)out, &len), EILSEQ);
+	assert_int_equal(
+	    u8_textprep("\xe2\x84", 2, U8_TEXTPREP_NFC, (char *)out, &len), EILSEQ);
 	assert_int_equal(len, ROOM);
 }
 
@@ -313,20 +323,24 @@ static void
 room_is_respected(void **state)
 {
 	uint64_t rnd = test_seed();
-	static const int forms[] = {0, 2, 0x10, 0x12, 0x20, 0x22, 0x50, 0x52, 0x60, 0x62};
+	static const int forms[] = {
+	    0, 2, 0x10, 0x12, 0x20, 0x22, 0x50, 0x52, 0x60, 0x62};
 
 	for (int i = 0; i < 20000; i++) {
 		uint8_t in[64], full[ROOM], fence[ROOM + 1];
 		const int flags = forms[test_rand(&rnd) % ARRAY_SIZE(forms)];
 		size_t n = 0, len = ROOM;
 
-		/* Characters around those with interesting behaviour, some broken bytes. */
+		/* Characters around those with interesting behaviour, some broken
+		 * bytes. */
 		while (n < 50) {
-			static const char *const parts[] = {"a", "Z", "\xc3\xa9", "\xcc\x81",
-			    "\xcc\xa3", "\xe1\x84\x80", "\xe1\x85\xa1", "\xe1\x86\xa8",
-			    "\xef\xb7\xba", "\xe1\xbe\xb3", "\xcd\x85", "\xf0\x9d\x85\xa0",
-			    "\xff", "\xe2\x84", "\xea\xb0\x80", "\xe0\xbd\xb3"};
-			const char *const part = parts[test_rand(&rnd) % ARRAY_SIZE(parts)];
+			static const char *const parts[] = {"a", "Z", "\xc3\xa9",
+			    "\xcc\x81", "\xcc\xa3", "\xe1\x84\x80", "\xe1\x85\xa1",
+			    "\xe1\x86\xa8", "\xef\xb7\xba", "\xe1\xbe\xb3", "\xcd\x85",
+			    "\xf0\x9d\x85\xa0", "\xff", "\xe2\x84", "\xea\xb0\x80",
+			    "\xe0\xbd\xb3"};
+			const char *const part =
+			    parts[test_rand(&rnd) % ARRAY_SIZE(parts)];
 			memcpy(in + n, part, strlen(part));
 			n += strlen(part);
 			if (test_rand(&rnd) % 8 == 0)
@@ -337,7 +351,8 @@ room_is_respected(void **state)
 			assert_int_equal(error, EILSEQ);
 			continue;
 		}
-		/* Exactly enough is enough; one byte less is E2BIG and writes nothing behind. */
+		/* Exactly enough is enough; one byte less is E2BIG and writes nothing
+		 * behind. */
 		for (size_t room = len > 2 ? len - 2 : 0; room <= len; room++) {
 			size_t got = room;
 			memset(fence, 0x77, sizeof(fence));
@@ -351,7 +366,8 @@ room_is_respected(void **state)
 		}
 	}
 	size_t none = 0;
-	assert_int_equal(u8_textprep("", 0, U8_TEXTPREP_NFC | U, (char *)NULL, &none), 0);
+	assert_int_equal(
+	    u8_textprep("", 0, U8_TEXTPREP_NFC | U, (char *)NULL, &none), 0);
 }
 
 static void
@@ -359,10 +375,11 @@ preparing_twice_changes_nothing_more(void **state)
 {
 	/* True for plain text (not for the odd cases above, nor for upper case with
 	   compatibility: the ligature fi has none, but becomes two letters that do). */
-	static const char *const names[] = {"636166c3a9", "63616665cc81", "53747261c39f65",
-	    "c3856e67737472c3b66d", "41cc8a6e677374726fcc886d32", "e284ab207369676e",
-	    "efac816c69676174757265", "cea3ceafcf83cf85cf86cebfcf82", "eab080eb8298",
-	    "e18480e185a178", "e6bca2e5ad97", "e291a0e285a7", "d096d183d0ba", "78cca3cc87",
+	static const char *const names[] = {"636166c3a9", "63616665cc81",
+	    "53747261c39f65", "c3856e67737472c3b66d", "41cc8a6e677374726fcc886d32",
+	    "e284ab207369676e", "efac816c69676174757265",
+	    "cea3ceafcf83cf85cf86cebfcf82", "eab080eb8298", "e18480e185a178",
+	    "e6bca2e5ad97", "e291a0e285a7", "d096d183d0ba", "78cca3cc87",
 	    "f09d94b86d617468"};
 	static const int forms[] = {2, 0x10, 0x12, 0x20, 0x50, 0x52, 0x60};
 
@@ -372,7 +389,8 @@ preparing_twice_changes_nothing_more(void **state)
 			const size_t n = prep_hex(names[i], forms[f], once);
 			size_t len = ROOM;
 			assert_int_equal(
-			    u8_textprep((char *)once, n, forms[f], (char *)twice, &len), 0);
+			    u8_textprep((char *)once, n, forms[f], (char *)twice, &len),
+			    0);
 			assert_int_equal(len, n);
 			assert_memory_equal(once, twice, n);
 		}
