@@ -206,6 +206,7 @@ heap_unmap(vmem_t *source, void *addr, size_t size)
 	vmem_os_unmap(addr, size);
 }
 
+#ifndef __SANITIZE_THREAD__
 static void
 fork_prepare(void)
 {
@@ -240,6 +241,7 @@ fork_child(void)
 {
 	fork_release(true);
 }
+#endif
 
 static void
 kmem_init_once(void)
@@ -270,7 +272,9 @@ kmem_init(void)
 	/* May allocate, hence after the start. */
 	if (__atomic_load_n(&forks, __ATOMIC_RELAXED) == 0 &&
 	    __atomic_exchange_n(&forks, 1, __ATOMIC_RELAXED) == 0) {
+#ifndef __SANITIZE_THREAD__ /* its deadlock detector knows 64 held locks at most */
 		(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+#endif
 		kmem_env_apply();
 	}
 }
