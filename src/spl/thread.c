@@ -39,6 +39,33 @@ thread_create(const char *name, void (*func)(void *), void *arg)
 	return (t);
 }
 
+static void *
+detached_main(void *arg)
+{
+	kthread_t *t = arg;
+
+	(void)thread_main(t);
+	kmem_free(t, sizeof(*t));
+	return (NULL);
+}
+
+void
+thread_create_detached(const char *name, void (*func)(void *), void *arg)
+{
+	kthread_t *t = kmem_zalloc(sizeof(*t), KM_SLEEP);
+	pthread_attr_t attr;
+
+	t->t_func = func;
+	t->t_arg = arg;
+	(void)snprintf(t->t_name, sizeof(t->t_name), "%s", name);
+	VERIFY0(pthread_attr_init(&attr));
+	VERIFY0(pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED));
+	const int error = pthread_create(&t->t_id, &attr, detached_main, t);
+	if (error != 0)
+		panic("cannot start thread %s: %s", name, strerror(error));
+	VERIFY0(pthread_attr_destroy(&attr));
+}
+
 void
 thread_join(kthread_t *t)
 {
