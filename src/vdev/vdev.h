@@ -79,9 +79,10 @@ typedef enum zio_priority {
 #define VIO_FLAG_REPAIR 0x04	  /* rewrite of a damaged copy */
 #define VIO_FLAG_SPECULATIVE 0x08 /* prefetch: an error counts for nobody */
 #define VIO_FLAG_DONT_REPAIR 0x10 /* read only pool or inspection */
-#define VIO_FLAG_PHYSICAL 0x20 /* offset counts from the device's first byte (labels)  \
-				*/
-#define VIO_FLAG_PROBE 0x40    /* is the device there? goes to a faulted one too */
+#define VIO_FLAG_PHYSICAL                                                              \
+	0x20		    /* offset counts from the device's first byte (labels)     \
+			     */
+#define VIO_FLAG_PROBE 0x40 /* is the device there? goes to a faulted one too */
 #define VIO_FLAG_DONT_AGGREGATE 0x80
 
 struct vdev_io {
@@ -321,7 +322,10 @@ int vdev_probe(vdev_t *leaf);
  * Dirty time logs: txgs whose writes a leaf missed (format/02 §5.7).
  */
 void vdev_dtl_dirty(vdev_t *leaf, uint64_t txg, uint64_t count);
+/* Any of them? */
 bool vdev_dtl_contains(vdev_t *leaf, uint64_t txg, uint64_t count);
+/* These have been made good (a resilver up to some txg has ended). */
+void vdev_dtl_excise(vdev_t *leaf, uint64_t txg, uint64_t count);
 bool vdev_dtl_empty(vdev_t *leaf);
 void vdev_dtl_clear(vdev_t *leaf);
 /* Call func(arg, first txg, number) for each range in order. */

@@ -150,6 +150,33 @@ vdev_dtl_clear(vdev_t *leaf)
 }
 
 void
+vdev_dtl_excise(vdev_t *leaf, uint64_t txg, uint64_t count)
+{
+	vdev_dtl_t *dtl = leaf->vdev_dtl;
+	const uint64_t end = count > UINT64_MAX - txg ? UINT64_MAX : txg + count;
+	dtl_seg_t *ds, *next;
+	bool news = false;
+
+	mutex_enter(&dtl->dtl_lock);
+	for (ds = dtl_find(dtl, txg); ds != NULL && ds->ds_first < end; ds = next) {
+		const uint64_t first = ds->ds_first, last = ds->ds_end;
+
+		next = avl_next(&dtl->dtl_segs, ds);
+		avl_remove(&dtl->dtl_segs, ds);
+		kmem_free(ds, sizeof(*ds));
+		if (first < txg)
+			dtl_add(dtl, first, txg);
+		if (last > end)
+			dtl_add(dtl, end, last);
+		news = true;
+	}
+	atomic_store_64(&dtl->dtl_nsegs, avl_numnodes(&dtl->dtl_segs));
+	mutex_exit(&dtl->dtl_lock);
+	if (news && vdev_dtl_changed != NULL)
+		vdev_dtl_changed(leaf);
+}
+
+void
 vdev_dtl_walk(vdev_t *leaf, void (*func)(void *, uint64_t, uint64_t), void *arg)
 {
 	vdev_dtl_t *dtl = leaf->vdev_dtl;

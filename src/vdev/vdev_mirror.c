@@ -81,8 +81,10 @@ mirror_finish(mirror_map_t *mm, int error)
 
 	const bool inside = mm->mm_inside;
 
-	for (uint32_t c = 0; c < mm->mm_children; c++)
-		kmem_free(mm->mm_child[c].mc_buf, vio->vio_size);
+	for (uint32_t c = 0; c < mm->mm_children; c++) {
+		if (mm->mm_child[c].mc_buf != NULL)
+			kmem_free(mm->mm_child[c].mc_buf, vio->vio_size);
+	}
 	kmem_free(mm, mirror_map_size(mm->mm_children));
 	if (error == 0)
 		vdev_stat_io(vd, vio);

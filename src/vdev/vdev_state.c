@@ -323,8 +323,12 @@ vdev_open(vdev_t *vd, bool writable)
 void
 vdev_close(vdev_t *vd)
 {
-	for (uint64_t c = 0; c < vd->vdev_children; c++)
-		vdev_close(vd->vdev_child[c]);
+	/* A tree that could not be built to its end has holes where children should be.
+	 */
+	for (uint64_t c = 0; c < vd->vdev_children; c++) {
+		if (vd->vdev_child[c] != NULL)
+			vdev_close(vd->vdev_child[c]);
+	}
 	if (vd->vdev_ops->vop_close != NULL)
 		vd->vdev_ops->vop_close(vd);
 	mutex_enter(&vd->vdev_stat_lock);

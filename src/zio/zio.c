@@ -30,7 +30,8 @@ zio_buf_alloc(size_t size)
 void
 zio_buf_free(void *buf, size_t size)
 {
-	kmem_free(buf, size);
+	if (buf != NULL)
+		kmem_free(buf, size);
 }
 
 /* ------------------------------------------------------------------------- creating --

@@ -154,7 +154,7 @@ typedef struct zio_spa_ops {
 void zio_init(const zio_spa_ops_t *ops);
 void zio_fini(void);
 
-/* 4096-aligned (if >= 4096) data buffers. */
+/* 4096-aligned (if >= 4096) data buffers. Freeing NULL is fine. */
 void *zio_buf_alloc(size_t size);
 void zio_buf_free(void *buf, size_t size);
 
