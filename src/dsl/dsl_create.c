@@ -153,14 +153,14 @@ dsl_create_check(void *arg, dmu_tx_t *tx)
 {
 	dsl_create_arg_t *dca = arg;
 	dsl_pool_t *dp = dca->dca_dp;
-	dsl_dir_t *dd;
+	dsl_dir_t *dd = NULL;
 	const char *tail;
 	int err;
 
 	(void)tx;
 	if ((err = create_name_check(dca->dca_name)) != 0)
 		return (err);
-	if ((err = dsl_dir_hold(dp, dca->dca_name, &dd, &dd, &tail)) != 0)
+	if ((err = dsl_dir_hold(dp, dca->dca_name, dca, &dd, &tail)) != 0)
 		return (err);
 	if (tail == NULL)
 		err = EEXIST;
@@ -168,7 +168,7 @@ dsl_create_check(void *arg, dmu_tx_t *tx)
 		err = ENOENT;
 	else
 		err = parent_is_fs(dd);
-	dsl_dir_rele(dd, &dd);
+	dsl_dir_rele(dd, dca);
 	return (err);
 }
 
@@ -182,9 +182,9 @@ dsl_create_sync(void *arg, dmu_tx_t *tx)
 	objset_t *os;
 	const char *tail;
 
-	VERIFY0(dsl_dir_hold(dp, dca->dca_name, &pdd, &pdd, &tail));
+	VERIFY0(dsl_dir_hold(dp, dca->dca_name, dca, &pdd, &tail));
 	uint64_t ddobj = dsl_dir_create_sync(dp, pdd, tail, tx);
-	VERIFY0(dsl_dir_hold_obj(dp, ddobj, tail, &dd, &dd));
+	VERIFY0(dsl_dir_hold_obj(dp, ddobj, tail, dca, &dd));
 	if (spa_feature_is_active(dp->dp_spa, SPA_FEATURE_FS_SS_LIMIT)) {
 		uint64_t zero = 0;
 		VERIFY0(dmu_object_set_type(
@@ -198,16 +198,16 @@ dsl_create_sync(void *arg, dmu_tx_t *tx)
 		    sizeof (zero), 1, &zero, tx));
 	}
 	uint64_t dsobj = dsl_dataset_create_sync_dd(dd, NULL, dca->dca_flags, tx);
-	VERIFY0(dsl_dataset_hold_obj(dp, dsobj, &ds, &ds));
+	VERIFY0(dsl_dataset_hold_obj(dp, dsobj, dca, &ds));
 	if (dca->dca_props != NULL)
 		dsl_props_set_sync_impl(ds, dca->dca_props, tx);
 	VERIFY0(dsl_dataset_get_objset(ds, &os));
 	dmu_objset_create_impl(os, dca->dca_type, tx);
 	dca->dca_create(os, dca->dca_arg, tx);
 	dsl_log_internal(dp, "create", dca->dca_name, dsobj, tx, "");
-	dsl_dataset_rele(ds, &ds);
-	dsl_dir_rele(dd, &dd);
-	dsl_dir_rele(pdd, &pdd);
+	dsl_dataset_rele(ds, dca);
+	dsl_dir_rele(dd, dca);
+	dsl_dir_rele(pdd, dca);
 }
 
 int

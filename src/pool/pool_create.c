@@ -118,6 +118,14 @@ create_contents(
 	return (err);
 }
 
+static void
+set_create_txg(vdev_t *vd, uint64_t txg)
+{
+	vd->vdev_create_txg = txg;
+	for (uint64_t i = 0; i < vd->vdev_children; i++)
+		set_create_txg(vd->vdev_child[i], txg);
+}
+
 int
 pool_create(const char *name, const nvlist_t *vdevs, const nvlist_t *props,
     const nvlist_t *features, const nvlist_t *fsprops, spa_t **spap, const char **why)
@@ -140,7 +148,7 @@ pool_create(const char *name, const nvlist_t *vdevs, const nvlist_t *props,
 		goto fail;
 	create_identity(spa);
 	for (uint64_t i = 0; i < spa->spa_root_vdev->vdev_children; i++)
-		vdev_set_create_txg(spa->spa_root_vdev->vdev_child[i], TXG_INITIAL);
+		set_create_txg(spa->spa_root_vdev->vdev_child[i], TXG_INITIAL);
 	if ((err = spa_metaslabs_init(spa)) != 0)
 		goto fail;
 	if ((err = vdev_label_init(

@@ -42,11 +42,6 @@ load_tree(spa_t *spa, const nvlist_t *tree)
 	return (vdev_open(rvd, spa_writeable(spa)));
 }
 
-typedef struct path_entry {
-	uint64_t pe_guid;
-	const char *pe_path;
-} path_entry_t;
-
 static const char *
 path_of_guid(const nvlist_t *node, uint64_t guid)
 {

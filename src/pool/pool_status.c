@@ -38,11 +38,17 @@ pool_status(spa_t *spa)
 	return (nv);
 }
 
+/* A device that was given up gets another chance: close it and open it again. */
 static void
 clear_leaf(vdev_t *vd, void *arg)
 {
-	(void)arg;
-	vdev_clear_fault(vd);
+	spa_t *spa = arg;
+
+	vd->vdev_faulted = vd->vdev_degraded = false;
+	if (vd->vdev_state == VDEV_STATE_HEALTHY || vd->vdev_offline)
+		return;
+	vdev_close(vd);
+	(void)vdev_open(vd, spa_writeable(spa));
 }
 
 int
@@ -52,10 +58,10 @@ pool_clear(spa_t *spa, const char *device)
 
 	if (device != NULL && (vd = vdev_lookup_by_name(vd, device)) == NULL)
 		return (ENODEV);
-	spa_config_enter(spa, RW_READER);
+	spa_config_enter(spa, RW_WRITER);
 	vdev_clear_stats(vd);
-	vdev_foreach_leaf(vd, clear_leaf, NULL);
+	vdev_foreach_leaf(vd, clear_leaf, spa);
 	vdev_propagate_state(spa->spa_root_vdev);
-	spa_config_exit(spa, RW_READER);
+	spa_config_exit(spa, RW_WRITER);
 	return (spa_is_suspended(spa) ? spa_resume(spa) : 0);
 }
