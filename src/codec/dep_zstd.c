@@ -7,7 +7,8 @@
  *
  * A compression context is up to tens of megabytes, and setting one up costs more
  * than compressing a small block. Contexts are constructed objects of a kmem cache:
- * a thread takes one, uses it and gives it back, ready for the next. Decompression
+ * a thread takes one, uses it and gives it back, ready for the next; only the small
+ * ones are kept as they are, the memory of the others goes back. Decompression
  * is always in one pass into a buffer of known size, so that the window size and
  * content size a frame claims allocate nothing.
  */
@@ -16,6 +17,9 @@
 #include <zstd.h>
 #include "codec/compress_impl.h"
 #include "spl/debug.h"
+
+/* A context grown beyond this by a high level and a large block is not kept. */
+#define ZSTD_KEEP_MAX (16 << 20)
 
 typedef struct zstd_slot {
 	ZSTD_CCtx *cctx;
@@ -98,6 +102,11 @@ zstd_frame_compress(
 		n = ZSTD_compress2(slot->cctx, dst, dlen, src, slen);
 		if (ZSTD_isError(n))
 			n = 0; /* does not fit */
+	}
+	if (ZSTD_sizeof_CCtx(slot->cctx) > ZSTD_KEEP_MAX) {
+		ZSTD_freeCCtx(slot->cctx);
+		slot->cctx = ZSTD_createCCtx_advanced(zstd_mem);
+		VERIFY(slot->cctx != NULL);
 	}
 	kmem_cache_free(zstd_cctx_cache, slot);
 	return (n);
