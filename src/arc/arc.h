@@ -26,7 +26,7 @@ typedef void arc_read_done_func_t(void *private, const blkptr_t *bp, arc_buf_t *
 
 #define ARC_FLAG_PREFETCH 0x1 /* nobody waits: done may be NULL, the block is just cached */
 #define ARC_FLAG_UNCACHED 0x2 /* drop it when the last reference goes */
-#define ARC_FLAG_METADATA_ONLY 0x4
+#define ARC_FLAG_METADATA_ONLY 0x4 /* keep only metadata (primarycache=metadata) */
 #define ARC_FLAG_NOWAIT 0x8   /* arc_read_wait: EWOULDBLOCK instead of I/O */
 
 /*
@@ -41,6 +41,11 @@ int arc_read_wait(spa_t *spa, const blkptr_t *bp, zio_priority_t priority, uint3
     uint32_t arc_flags, const zbookmark_phys_t *zb, arc_buf_t **bufp);
 void arc_buf_hold(arc_buf_t *buf);
 void arc_buf_rele(arc_buf_t *buf);
+/*
+ * Take the data over if nobody else can see it (it was decompressed for this buffer): b_size bytes of
+ * zio_buf_alloc, now the caller's to change and free; buf is gone. NULL: shared, nothing happened.
+ */
+void *arc_buf_steal(arc_buf_t *buf);
 
 /*
  * A block was just written: cache `data` (copied, or taken over with `take`: allocated with

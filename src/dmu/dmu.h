@@ -51,6 +51,7 @@ typedef struct dmu_acct_change {
 	uint64_t old_used, new_used; /* bytes */
 	bool old_counted, new_counted;
 	uint64_t old_uid, old_gid, old_projid, new_uid, new_gid, new_projid;
+	bool old_obj_counted, new_obj_counted; /* in the `obj-` entries too (dnode flag 0x8) */
 } dmu_acct_change_t;
 
 /* What the dsl does for an objset; every pointer may be NULL (MOS, tests). */
@@ -73,6 +74,11 @@ typedef struct objset_ops {
 	/* After the data of a txg is written: update the used ZAPs. n changes. */
 	void (*oso_account)(objset_t *os, const dmu_acct_change_t *c, size_t n, dmu_tx_t *tx);
 } objset_ops_t;
+
+/* Values of op_primarycache, as the property is stored (format/03 §3.2). */
+#define ZFS_CACHE_NONE 0
+#define ZFS_CACHE_METADATA 1
+#define ZFS_CACHE_ALL 2
 
 /* Properties that decide how blocks are written; changed by the dsl at any time (atomics). */
 typedef struct objset_props {
@@ -110,10 +116,18 @@ void dmu_objset_sync(objset_t *os, zio_t *pio, dmu_tx_t *tx);
 /* User accounting after the first write of a txg; if it dirtied anything, true: sync once more. */
 bool dmu_objset_do_userquota(objset_t *os, dmu_tx_t *tx);
 void dmu_objset_sync_done(objset_t *os, dmu_tx_t *tx);
+/* Something outside of objects changed (the ZIL header in dmu_objset_phys): write the header. */
+void dmu_objset_dirty(objset_t *os, dmu_tx_t *tx);
 bool dmu_objset_is_dirty(objset_t *os, uint64_t txg);
 const blkptr_t *dmu_objset_rootbp(objset_t *os);
 objset_phys_t *dmu_objset_phys(objset_t *os); /* in-memory header (host order) */
+uint64_t dmu_objset_phys_size(objset_t *os);    /* 1024, 2048 or 4096 */
 uint64_t dmu_objset_fill(objset_t *os); /* number of objects */
+/*
+ * Per-dataset features that blocks or dnodes written since the object set was opened ask for
+ * (format/03 §1.9): bit = spa_feature_t. Complete for a txg after dmu_objset_sync_done.
+ */
+uint64_t dmu_objset_features_seen(objset_t *os);
 
 spa_t *dmu_objset_spa(objset_t *os);
 void *dmu_objset_private(objset_t *os); /* dsl_private */
@@ -157,6 +171,11 @@ spa_t *dmu_tx_spa(dmu_tx_t *tx);
 bool dmu_tx_is_syncing(dmu_tx_t *tx);
 /* func(arg, error) when the txg is on disk. */
 void dmu_tx_callback_register(dmu_tx_t *tx, void (*func)(void *, int), void *arg);
+/*
+ * Call the callbacks of all transactions up to txg of this pool. For the pool's sync
+ * thread, after the uberblock is on disk (error 0), or when the pool is given up.
+ */
+void dmu_tx_callbacks_run(spa_t *spa, uint64_t txg, int error);
 
 /* ---- objects ------------------------------------------------------------------------------ */
 
