@@ -73,6 +73,9 @@ metaslab_destroy(metaslab_t *ms)
 		tree_drop(&ms->ms_sync_alloc);
 		tree_drop(&ms->ms_sync_free);
 	}
+	for (int kind = 0; kind < 2; kind++)
+		if (ms->ms_unflushed[kind] != NULL)
+			tree_drop(&ms->ms_unflushed[kind]);
 	mutex_destroy(&ms->ms_lock);
 	cv_destroy(&ms->ms_load_cv);
 	kmem_free(ms, sizeof(*ms));
@@ -129,6 +132,15 @@ metaslab_open(metaslab_t *ms, uint64_t sm_object, uint64_t sm_length, int64_t sm
 	metaslab_count(ms);
 	atomic_add_64(
 	    &ms->ms_group->mg_allocated, (uint64_t)(ms->ms_counted_alloc - before));
+	metaslab_group_reweigh(ms);
+	mutex_exit(&ms->ms_lock);
+}
+
+void
+metaslab_set_error(metaslab_t *ms, int error)
+{
+	mutex_enter(&ms->ms_lock);
+	ms->ms_load_error = error;
 	metaslab_group_reweigh(ms);
 	mutex_exit(&ms->ms_lock);
 }
@@ -354,6 +366,54 @@ metaslab_sync_done(metaslab_t *ms, uint64_t txg)
 	mutex_exit(&ms->ms_lock);
 	if (deferred)
 		(void)txg_list_add(spa_synced_metaslabs(spa), ms, txg + 1);
+}
+
+void
+metaslab_map_enter(metaslab_t *ms)
+{
+	mutex_enter(&ms->ms_lock);
+	while (ms->ms_loading)
+		cv_wait(&ms->ms_load_cv, &ms->ms_lock);
+	ASSERT(!ms->ms_syncing);
+	ms->ms_syncing = true;
+	mutex_exit(&ms->ms_lock);
+}
+
+void
+metaslab_map_exit(metaslab_t *ms)
+{
+	mutex_enter(&ms->ms_lock);
+	ms->ms_syncing = false;
+	metaslab_count(ms);
+	cv_broadcast(&ms->ms_load_cv);
+	mutex_exit(&ms->ms_lock);
+}
+
+static void
+remove_from(void *arg, uint64_t start, uint64_t size)
+{
+	range_tree_remove(arg, start, size);
+}
+
+/* All but: free now, allocated since the map was written, or freed in it but not yet usable. */
+bool
+metaslab_allocated_before(metaslab_t *ms, uint64_t max_segs, range_tree_t *out)
+{
+	mutex_enter(&ms->ms_lock);
+	ASSERT(ms->ms_syncing);
+	const bool known = ms->ms_loaded && range_tree_is_empty(ms->ms_freed) &&
+	    range_tree_numsegs(ms->ms_allocatable) <= max_segs;
+	if (known) {
+		range_tree_add(out, ms->ms_start, ms->ms_size);
+		range_tree_walk(ms->ms_allocatable, remove_from, out);
+		range_tree_walk(ms->ms_sync_alloc, remove_from, out);
+		for (int t = 0; t < TXG_SIZE; t++)
+			range_tree_walk(ms->ms_allocating[t], remove_from, out);
+		for (int t = 0; t < TXG_DEFER_SIZE; t++)
+			range_tree_walk(ms->ms_defer[t], remove_from, out);
+	}
+	mutex_exit(&ms->ms_lock);
+	return (known);
 }
 
 /* ---- the histogram -------------------------------------------------------------------- */

@@ -68,7 +68,12 @@ struct metaslab {
 	uint64_t ms_sm_object;     /* in the MOS, 0: none yet */
 	uint64_t ms_sm_length;     /* bytes of entries */
 	int64_t ms_sm_alloc;       /* allocated bytes by the space map */
-	int64_t ms_unflushed_alloc; /* what log space maps add to that (format/02 §5.5) */
+	/*
+	 * What is only in log space maps (format/02 §5.5), by maptype_t: allocated, freed. Made and used
+	 * by the pool room, NULL if nothing; the net of both in bytes.
+	 */
+	range_tree_t *ms_unflushed[2];
+	int64_t ms_unflushed_alloc;
 	uint64_t ms_sm_hist[SPACE_MAP_HISTOGRAM_SIZE]; /* free segments of 2^(i+ashift) */
 	bool ms_sm_hist_valid;
 
@@ -147,6 +152,21 @@ void metaslab_group_expand(metaslab_group_t *mg);
  */
 void metaslab_open(metaslab_t *ms, uint64_t sm_object, uint64_t sm_length, int64_t sm_alloc,
     int64_t unflushed_alloc, const uint64_t *hist);
+
+/* Its space map cannot be used: no allocation from it. */
+void metaslab_set_error(metaslab_t *ms, int error);
+/*
+ * Keep loads out while the space map or ms_unflushed is changed outside of the protocol below (sync
+ * thread). _exit counts the space again.
+ */
+void metaslab_map_enter(metaslab_t *ms);
+void metaslab_map_exit(metaslab_t *ms);
+/*
+ * The space that the map had allocated before the syncing txg changed it, into `out` (empty). Between
+ * _take and _pass_done of the first pass. False: not known (not loaded, or a later pass), or its free
+ * space has more than max_segs segments.
+ */
+bool metaslab_allocated_before(metaslab_t *ms, uint64_t max_segs, range_tree_t *out);
 
 /*
  * The metaslabs that have changes in txg; the pool syncs each: metaslab_sync_take … _pass_done.

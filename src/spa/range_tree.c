@@ -287,6 +287,19 @@ range_tree_overlaps(range_tree_t *rt, uint64_t start, uint64_t size)
 	    seg_find(rt, start, start + size, NULL) != NULL);
 }
 
+range_seg_t *
+range_tree_find(range_tree_t *rt, uint64_t start, uint64_t size)
+{
+	avl_index_t where;
+
+	if (!range_is_sane(start, size))
+		return (NULL);
+	range_seg_t *rs = seg_find(rt, start, start + 1, &where);
+	if (rs == NULL)
+		rs = avl_nearest(&rt->rt_root, where, AVL_AFTER);
+	return (rs != NULL && rs->rs_start < start + size ? rs : NULL);
+}
+
 uint64_t
 range_tree_space(const range_tree_t *rt)
 {

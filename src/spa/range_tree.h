@@ -37,6 +37,8 @@ uint64_t range_tree_space(const range_tree_t *rt);
 uint64_t range_tree_numsegs(range_tree_t *rt);
 bool range_tree_is_empty(range_tree_t *rt);
 range_seg_t *range_tree_first(range_tree_t *rt);
+/* The lowest segment that overlaps the range; NULL. */
+range_seg_t *range_tree_find(range_tree_t *rt, uint64_t start, uint64_t size);
 range_seg_t *range_tree_next(range_tree_t *rt, range_seg_t *rs);
 void range_tree_walk(
     range_tree_t *rt, void (*func)(void *arg, uint64_t start, uint64_t size), void *arg);

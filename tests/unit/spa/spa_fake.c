@@ -7,7 +7,7 @@ fake_load(spa_t *spa, metaslab_t *ms)
 	range_tree_t *map = fp->fp_map[ms->ms_group->mg_vd->vdev_id][ms->ms_id];
 
 	mutex_enter(&fp->fp_lock);
-	fp->fp_loads++;
+	atomic_inc_64(&fp->fp_loads);
 	const int error = fp->fp_load_error;
 	for (range_seg_t *rs = range_tree_first(map); rs != NULL && error == 0;
 	     rs = range_tree_next(map, rs))
@@ -69,10 +69,17 @@ fake_pool_add(fake_pool_t *fp, uint64_t ms, uint64_t ms_shift, uint64_t ashift)
 fake_pool_t *
 fake_pool_create(int ntops, uint64_t ms, uint64_t ms_shift, uint64_t ashift)
 {
+	return (fake_pool_create_ops(&fake_ops, ntops, ms, ms_shift, ashift));
+}
+
+fake_pool_t *
+fake_pool_create_ops(const spa_upper_ops_t *ops, int ntops, uint64_t ms, uint64_t ms_shift,
+    uint64_t ashift)
+{
 	fake_pool_t *fp = kmem_zalloc(sizeof(*fp), KM_SLEEP);
 
 	mutex_init(&fp->fp_lock);
-	fp->fp_spa = spa_alloc("fake", &fake_ops);
+	fp->fp_spa = spa_alloc("fake", ops);
 	fp->fp_spa->spa_pool = fp;
 	fp->fp_spa->spa_root_vdev = &fp->fp_root;
 	fp->fp_root.vdev_child = fp->fp_children;

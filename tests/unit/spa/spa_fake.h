@@ -30,6 +30,9 @@ typedef struct fake_pool {
 
 /* ntops vdevs of `ms` metaslabs of 2^ms_shift bytes. */
 fake_pool_t *fake_pool_create(int ntops, uint64_t ms, uint64_t ms_shift, uint64_t ashift);
+/* The same with other callbacks (real space maps). */
+fake_pool_t *fake_pool_create_ops(const spa_upper_ops_t *ops, int ntops, uint64_t ms,
+    uint64_t ms_shift, uint64_t ashift);
 void fake_pool_destroy(fake_pool_t *fp);
 /* One more vdev. */
 void fake_pool_add(fake_pool_t *fp, uint64_t ms, uint64_t ms_shift, uint64_t ashift);

@@ -393,7 +393,8 @@ a_long_random_life_keeps_every_rule(void **state)
 			atomic_load_64(&spa->spa_normal_class->mc_deferred),
 		    used);
 	}
-	print_message("%" PRIu64 " loads, %" PRIu64 " refused\n", fp->fp_loads, refused);
+	print_message("%" PRIu64 " loads, %" PRIu64 " refused\n",
+	    atomic_load_64(&fp->fp_loads), refused);
 	/* All of it comes back. */
 	while (n > 0) {
 		fake_free(fp, &live[--n]);
