@@ -9,6 +9,9 @@
  */
 #include "dsl/dsl_impl.h"
 
+void (*dsl_history_internal)(
+    spa_t *, const char *, const char *, uint64_t, dmu_tx_t *, const char *);
+
 static int
 dd_compare(const void *a, const void *b)
 {

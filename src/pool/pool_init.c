@@ -23,7 +23,6 @@ void
 pool_init(void)
 {
 	spl_init();
-	vdev_init();
 	spa_init();
 	arc_init(0);
 	dmu_init(0);
@@ -38,7 +37,6 @@ pool_fini(void)
 	dmu_fini();
 	arc_fini();
 	spa_fini();
-	vdev_fini();
 	spl_fini();
 }
 

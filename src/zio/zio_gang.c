@@ -214,7 +214,8 @@ gang_walk(
 		if (!BP_IS_HOLE(&gn->gn_bp[g]))
 			gang_walk(spa, txg, &gn->gn_bp[g], gn->gn_child[g], func);
 	}
-	kmem_free(gn, sizeof(*gn));
+	if (gn != NULL)
+		kmem_free(gn, sizeof(*gn));
 	gang_each_dva(spa, bp, txg, func);
 }
 
