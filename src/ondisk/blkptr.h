@@ -389,11 +389,13 @@ BP_GET_BIRTH(const blkptr_t *bp)
 	return (BP_GET_REWRITE(bp) ? BP_GET_PHYSICAL_BIRTH(bp) : bp->blk_birth);
 }
 
+/* Embedded pointers have payload where the physical birth would be: it stays. */
 static inline void
 BP_SET_BIRTH(blkptr_t *bp, uint64_t logical, uint64_t physical)
 {
 	bp->blk_birth = logical;
-	bp->blk_phys_birth = (logical == physical ? 0 : physical);
+	if (!BP_IS_EMBEDDED(bp))
+		bp->blk_phys_birth = (logical == physical ? 0 : physical);
 }
 
 static inline void
@@ -412,10 +414,12 @@ BP_GET_FILL(const blkptr_t *bp)
 	return (BP_IS_ENCRYPTED(bp) ? bf64_get(bp->blk_fill, 0, 32) : bp->blk_fill);
 }
 
-/* Keeps the IV bits of encrypted pointers: set type and X first. */
+/* Keeps the IV bits of encrypted pointers (set type and X first) and embedded payload. */
 static inline void
 BP_SET_FILL(blkptr_t *bp, uint64_t fill)
 {
+	if (BP_IS_EMBEDDED(bp))
+		return;
 	bp->blk_fill =
 	    (BP_IS_ENCRYPTED(bp) ? bf64_set(bp->blk_fill, 0, 32, fill) : fill);
 }
