@@ -158,10 +158,9 @@ spa_config_generate(spa_t *spa, vdev_t *leaf, uint64_t txg)
 	nvlist_t *tree = vdev_config_generate(described, leaf == NULL);
 	fnvlist_add_nvlist(nv, "vdev_tree", tree);
 	nvlist_free(tree);
-	if (spa->spa_version >= SPA_VERSION_FEATURES) {
-		nvlist_t *features = spa_features_for_label(spa);
-		fnvlist_add_nvlist(nv, "features_for_read", features);
-		nvlist_free(features);
-	}
+	/* Also in pools of versions without features, where it is empty. */
+	nvlist_t *features = spa_features_for_label(spa);
+	fnvlist_add_nvlist(nv, "features_for_read", features);
+	nvlist_free(features);
 	return (nv);
 }
