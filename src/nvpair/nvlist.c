@@ -18,36 +18,36 @@
 
 #define NV_HASH_MIN 32
 
-/* ---- types ------------------------------------------------------------------------ */
+/* ---- types ---- */
 
 static const nv_type_t nv_types[] = {
-	[DATA_TYPE_BOOLEAN] = { NV_PRESENCE, 0, 0, 0, false, false },
-	[DATA_TYPE_BYTE] = { NV_SCALAR, 1, 1, 4, false, false },
-	[DATA_TYPE_INT16] = { NV_SCALAR, 2, 2, 4, true, false },
-	[DATA_TYPE_UINT16] = { NV_SCALAR, 2, 2, 4, false, false },
-	[DATA_TYPE_INT32] = { NV_SCALAR, 4, 4, 4, true, false },
-	[DATA_TYPE_UINT32] = { NV_SCALAR, 4, 4, 4, false, false },
-	[DATA_TYPE_INT64] = { NV_SCALAR, 8, 8, 8, true, false },
-	[DATA_TYPE_UINT64] = { NV_SCALAR, 8, 8, 8, false, false },
-	[DATA_TYPE_STRING] = { NV_STRING, 0, 0, 0, false, false },
-	[DATA_TYPE_BYTE_ARRAY] = { NV_ARRAY, 1, 1, 1, false, false },
-	[DATA_TYPE_INT16_ARRAY] = { NV_ARRAY, 2, 2, 4, true, false },
-	[DATA_TYPE_UINT16_ARRAY] = { NV_ARRAY, 2, 2, 4, false, false },
-	[DATA_TYPE_INT32_ARRAY] = { NV_ARRAY, 4, 4, 4, true, false },
-	[DATA_TYPE_UINT32_ARRAY] = { NV_ARRAY, 4, 4, 4, false, false },
-	[DATA_TYPE_INT64_ARRAY] = { NV_ARRAY, 8, 8, 8, true, false },
-	[DATA_TYPE_UINT64_ARRAY] = { NV_ARRAY, 8, 8, 8, false, false },
-	[DATA_TYPE_STRING_ARRAY] = { NV_STRING_ARRAY, 0, 0, 0, false, false },
-	[DATA_TYPE_HRTIME] = { NV_SCALAR, 8, 8, 8, true, false },
-	[DATA_TYPE_NVLIST] = { NV_LIST, 0, 0, 0, false, false },
-	[DATA_TYPE_NVLIST_ARRAY] = { NV_LIST_ARRAY, 0, 0, 0, false, false },
-	[DATA_TYPE_BOOLEAN_VALUE] = { NV_SCALAR, 1, 4, 4, false, true },
-	[DATA_TYPE_INT8] = { NV_SCALAR, 1, 1, 4, true, false },
-	[DATA_TYPE_UINT8] = { NV_SCALAR, 1, 1, 4, false, false },
-	[DATA_TYPE_BOOLEAN_ARRAY] = { NV_ARRAY, 1, 4, 4, false, true },
-	[DATA_TYPE_INT8_ARRAY] = { NV_ARRAY, 1, 1, 4, true, false },
-	[DATA_TYPE_UINT8_ARRAY] = { NV_ARRAY, 1, 1, 4, false, false },
-	[DATA_TYPE_DOUBLE] = { NV_SCALAR, 8, 8, 8, false, false },
+    [DATA_TYPE_BOOLEAN] = {NV_PRESENCE, 0, 0, 0, false, false},
+    [DATA_TYPE_BYTE] = {NV_SCALAR, 1, 1, 4, false, false},
+    [DATA_TYPE_INT16] = {NV_SCALAR, 2, 2, 4, true, false},
+    [DATA_TYPE_UINT16] = {NV_SCALAR, 2, 2, 4, false, false},
+    [DATA_TYPE_INT32] = {NV_SCALAR, 4, 4, 4, true, false},
+    [DATA_TYPE_UINT32] = {NV_SCALAR, 4, 4, 4, false, false},
+    [DATA_TYPE_INT64] = {NV_SCALAR, 8, 8, 8, true, false},
+    [DATA_TYPE_UINT64] = {NV_SCALAR, 8, 8, 8, false, false},
+    [DATA_TYPE_STRING] = {NV_STRING, 0, 0, 0, false, false},
+    [DATA_TYPE_BYTE_ARRAY] = {NV_ARRAY, 1, 1, 1, false, false},
+    [DATA_TYPE_INT16_ARRAY] = {NV_ARRAY, 2, 2, 4, true, false},
+    [DATA_TYPE_UINT16_ARRAY] = {NV_ARRAY, 2, 2, 4, false, false},
+    [DATA_TYPE_INT32_ARRAY] = {NV_ARRAY, 4, 4, 4, true, false},
+    [DATA_TYPE_UINT32_ARRAY] = {NV_ARRAY, 4, 4, 4, false, false},
+    [DATA_TYPE_INT64_ARRAY] = {NV_ARRAY, 8, 8, 8, true, false},
+    [DATA_TYPE_UINT64_ARRAY] = {NV_ARRAY, 8, 8, 8, false, false},
+    [DATA_TYPE_STRING_ARRAY] = {NV_STRING_ARRAY, 0, 0, 0, false, false},
+    [DATA_TYPE_HRTIME] = {NV_SCALAR, 8, 8, 8, true, false},
+    [DATA_TYPE_NVLIST] = {NV_LIST, 0, 0, 0, false, false},
+    [DATA_TYPE_NVLIST_ARRAY] = {NV_LIST_ARRAY, 0, 0, 0, false, false},
+    [DATA_TYPE_BOOLEAN_VALUE] = {NV_SCALAR, 1, 4, 4, false, true},
+    [DATA_TYPE_INT8] = {NV_SCALAR, 1, 1, 4, true, false},
+    [DATA_TYPE_UINT8] = {NV_SCALAR, 1, 1, 4, false, false},
+    [DATA_TYPE_BOOLEAN_ARRAY] = {NV_ARRAY, 1, 4, 4, false, true},
+    [DATA_TYPE_INT8_ARRAY] = {NV_ARRAY, 1, 1, 4, true, false},
+    [DATA_TYPE_UINT8_ARRAY] = {NV_ARRAY, 1, 1, 4, false, false},
+    [DATA_TYPE_DOUBLE] = {NV_SCALAR, 8, 8, 8, false, false},
 };
 _Static_assert(sizeof(bool) == 1, "bool is stored as one byte");
 _Static_assert(sizeof(double) == 8, "double is stored as eight bytes");
@@ -108,7 +108,7 @@ nv_store(void *p, uint8_t width, uint64_t v)
 	}
 }
 
-/* ---- pairs ---------------------------------------------------------------------------- */
+/* ---- pairs ---- */
 
 nvpair_t *
 nv_pair_alloc(const void *name, size_t namelen, data_type_t type, uint32_t nelem)
@@ -180,7 +180,7 @@ nv_pair_free(nvpair_t *nvp)
 	kmem_free(nvp, sizeof(*nvp));
 }
 
-/* ---- the hash table ----------------------------------------------------------------------- */
+/* ---- the hash table ---- */
 
 static uint32_t
 name_hash(const nvlist_t *nvl, const char *name, size_t len)
@@ -237,7 +237,7 @@ hash_resize(nvlist_t *nvl, uint64_t nbuckets)
 		bucket_append(nvl, nvp);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------ */
+/* ---- lists ---- */
 
 int
 nvlist_alloc(nvlist_t **nvlp, uint32_t nvflag, int kmflags)
@@ -326,7 +326,7 @@ pair_remove(nvlist_t *nvl, nvpair_t *nvp)
 	nv_pair_free(nvp);
 }
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 /* The first pair of that name (and type, unless DATA_TYPE_DONTCARE). */
 static nvpair_t *
@@ -358,7 +358,8 @@ pair_clashing(const nvlist_t *nvl, const char *name, size_t len, data_type_t typ
 bool
 nv_pair_collides(const nvlist_t *nvl, const nvpair_t *nvp)
 {
-	return (pair_clashing(nvl, nvp->nvp_name, nvp->nvp_namelen, nvp->nvp_type) != NULL);
+	return (
+	    pair_clashing(nvl, nvp->nvp_name, nvp->nvp_namelen, nvp->nvp_type) != NULL);
 }
 
 bool
@@ -421,7 +422,7 @@ nvpair_nelem(const nvpair_t *nvp)
 	return (nvp->nvp_nelem);
 }
 
-/* ---- copying ----------------------------------------------------------------------------------- */
+/* ---- copying ---- */
 
 static void
 copy_value(nvpair_t *dst, const nvpair_t *src)
@@ -511,7 +512,7 @@ nvlist_merge(nvlist_t *dst, const nvlist_t *src)
 		(void)nvlist_add_nvpair(dst, nvp);
 }
 
-/* ---- adding -------------------------------------------------------------------------------------- */
+/* ---- adding ---- */
 
 /* So that no size overflows the format's signed 32-bit fields. */
 static uint64_t
@@ -533,7 +534,8 @@ max_elements(const nv_type_t *t)
  * to copy; the caller's types match them because the functions below are generated.
  */
 static int
-add_common(nvlist_t *nvl, const char *name, data_type_t type, size_t n, const void *data)
+add_common(
+    nvlist_t *nvl, const char *name, data_type_t type, size_t n, const void *data)
 {
 	const nv_type_t *t = nv_type_of(type);
 	size_t namelen;
@@ -553,7 +555,7 @@ add_common(nvlist_t *nvl, const char *name, data_type_t type, size_t n, const vo
 	if (t->nt_class == NV_SCALAR) {
 		memcpy(nvp->nvp_value.v_scalar, data, t->nt_width);
 	} else {
-		nvpair_t src = { .nvp_type = type, .nvp_nelem = (uint32_t)n };
+		nvpair_t src = {.nvp_type = type, .nvp_nelem = (uint32_t)n};
 		if (t->nt_class == NV_STRING)
 			src.nvp_value.v_string = (char *)(uintptr_t)data;
 		else
@@ -592,7 +594,8 @@ nvlist_add_string_array(nvlist_t *nvl, const char *name, const char *const *v, s
 }
 
 int
-nvlist_add_nvlist_array(nvlist_t *nvl, const char *name, const nvlist_t *const *v, size_t n)
+nvlist_add_nvlist_array(
+    nvlist_t *nvl, const char *name, const nvlist_t *const *v, size_t n)
 {
 	for (size_t i = 0; v != NULL && i < n; i++)
 		if (v[i] == NULL)
@@ -600,7 +603,7 @@ nvlist_add_nvlist_array(nvlist_t *nvl, const char *name, const nvlist_t *const *
 	return (add_common(nvl, name, DATA_TYPE_NVLIST_ARRAY, n, v));
 }
 
-/* ---- looking up ------------------------------------------------------------------------------------ */
+/* ---- looking up ---- */
 
 static const nvpair_t *
 lookup(const nvlist_t *nvl, const char *name, data_type_t type)
@@ -696,19 +699,19 @@ nvpair_value_nvlist(const nvpair_t *nvp, nvlist_t **v)
 }
 
 /* Scalars and arrays of numbers differ in nothing but their C type. */
-#define NV_SCALAR_FUNCS(what, ctype, TYPE) \
-	int nvlist_add_##what(nvlist_t *nvl, const char *name, ctype v) \
-	{ \
-		return (add_common(nvl, name, TYPE, 1, &v)); \
-	} \
-	int nvlist_lookup_##what(const nvlist_t *nvl, const char *name, ctype *v) \
-	{ \
-		const nvpair_t *nvp = lookup(nvl, name, TYPE); \
-		if (nvp == NULL) \
-			return (ENOENT); \
-		if (v != NULL) \
-			memcpy(v, nvp->nvp_value.v_scalar, sizeof(*v)); \
-		return (0); \
+#define NV_SCALAR_FUNCS(what, ctype, TYPE)                                             \
+	int nvlist_add_##what(nvlist_t *nvl, const char *name, ctype v)                \
+	{                                                                              \
+		return (add_common(nvl, name, TYPE, 1, &v));                           \
+	}                                                                              \
+	int nvlist_lookup_##what(const nvlist_t *nvl, const char *name, ctype *v)      \
+	{                                                                              \
+		const nvpair_t *nvp = lookup(nvl, name, TYPE);                         \
+		if (nvp == NULL)                                                       \
+			return (ENOENT);                                               \
+		if (v != NULL)                                                         \
+			memcpy(v, nvp->nvp_value.v_scalar, sizeof(*v));                \
+		return (0);                                                            \
 	}
 NV_SCALAR_FUNCS(boolean_value, bool, DATA_TYPE_BOOLEAN_VALUE)
 NV_SCALAR_FUNCS(byte, uint8_t, DATA_TYPE_BYTE)
@@ -723,22 +726,23 @@ NV_SCALAR_FUNCS(uint64, uint64_t, DATA_TYPE_UINT64)
 NV_SCALAR_FUNCS(double, double, DATA_TYPE_DOUBLE)
 NV_SCALAR_FUNCS(hrtime, int64_t, DATA_TYPE_HRTIME)
 
-#define NV_ARRAY_FUNCS(what, ctype, TYPE) \
-	int nvlist_add_##what(nvlist_t *nvl, const char *name, const ctype *v, size_t n) \
-	{ \
-		return (add_common(nvl, name, TYPE, n, v)); \
-	} \
-	int nvlist_lookup_##what( \
-	    const nvlist_t *nvl, const char *name, const ctype **v, size_t *n) \
-	{ \
-		const nvpair_t *nvp = lookup(nvl, name, TYPE); \
-		if (nvp == NULL) \
-			return (ENOENT); \
-		if (v != NULL) \
-			*v = nvp->nvp_value.v_array; \
-		if (n != NULL) \
-			*n = nvp->nvp_nelem; \
-		return (0); \
+#define NV_ARRAY_FUNCS(what, ctype, TYPE)                                              \
+	int nvlist_add_##what(                                                         \
+	    nvlist_t *nvl, const char *name, const ctype *v, size_t n)                 \
+	{                                                                              \
+		return (add_common(nvl, name, TYPE, n, v));                            \
+	}                                                                              \
+	int nvlist_lookup_##what(                                                      \
+	    const nvlist_t *nvl, const char *name, const ctype **v, size_t *n)         \
+	{                                                                              \
+		const nvpair_t *nvp = lookup(nvl, name, TYPE);                         \
+		if (nvp == NULL)                                                       \
+			return (ENOENT);                                               \
+		if (v != NULL)                                                         \
+			*v = nvp->nvp_value.v_array;                                   \
+		if (n != NULL)                                                         \
+			*n = nvp->nvp_nelem;                                           \
+		return (0);                                                            \
 	}
 NV_ARRAY_FUNCS(boolean_array, bool, DATA_TYPE_BOOLEAN_ARRAY)
 NV_ARRAY_FUNCS(byte_array, uint8_t, DATA_TYPE_BYTE_ARRAY)
@@ -751,7 +755,7 @@ NV_ARRAY_FUNCS(uint32_array, uint32_t, DATA_TYPE_UINT32_ARRAY)
 NV_ARRAY_FUNCS(int64_array, int64_t, DATA_TYPE_INT64_ARRAY)
 NV_ARRAY_FUNCS(uint64_array, uint64_t, DATA_TYPE_UINT64_ARRAY)
 
-/* ---- constant names ------------------------------------------------------------------------------- */
+/* ---- constant names ---- */
 
 void
 fnvlist_add_boolean(nvlist_t *nvl, const char *name)
@@ -759,10 +763,10 @@ fnvlist_add_boolean(nvlist_t *nvl, const char *name)
 	VERIFY0(nvlist_add_boolean(nvl, name));
 }
 
-#define FNV_ADD(what, ctype) \
-	void fnvlist_add_##what(nvlist_t *nvl, const char *name, ctype v) \
-	{ \
-		VERIFY0(nvlist_add_##what(nvl, name, v)); \
+#define FNV_ADD(what, ctype)                                                           \
+	void fnvlist_add_##what(nvlist_t *nvl, const char *name, ctype v)              \
+	{                                                                              \
+		VERIFY0(nvlist_add_##what(nvl, name, v));                              \
 	}
 FNV_ADD(boolean_value, bool)
 FNV_ADD(int64, int64_t)
@@ -770,10 +774,10 @@ FNV_ADD(uint64, uint64_t)
 FNV_ADD(string, const char *)
 FNV_ADD(nvlist, const nvlist_t *)
 
-#define FNV_ADD_ARRAY(what, ctype) \
-	void fnvlist_add_##what(nvlist_t *nvl, const char *name, ctype v, size_t n) \
-	{ \
-		VERIFY0(nvlist_add_##what(nvl, name, v, n)); \
+#define FNV_ADD_ARRAY(what, ctype)                                                     \
+	void fnvlist_add_##what(nvlist_t *nvl, const char *name, ctype v, size_t n)    \
+	{                                                                              \
+		VERIFY0(nvlist_add_##what(nvl, name, v, n));                           \
 	}
 FNV_ADD_ARRAY(uint64_array, const uint64_t *)
 FNV_ADD_ARRAY(byte_array, const uint8_t *)

@@ -65,7 +65,8 @@ void nvlist_merge(nvlist_t *dst, const nvlist_t *src);
 bool nvlist_empty(const nvlist_t *nvl);
 uint32_t nvlist_nvflag(const nvlist_t *nvl);
 
-/* Adding. Names: 1..32765 bytes. Returns EINVAL for a bad name or value; never ENOMEM. */
+/* Adding. Names: 1..32765 bytes. Returns EINVAL for a bad name or value; never ENOMEM.
+ */
 int nvlist_add_boolean(nvlist_t *, const char *name);
 int nvlist_add_boolean_value(nvlist_t *, const char *name, bool v);
 int nvlist_add_byte(nvlist_t *, const char *name, uint8_t v);
@@ -91,7 +92,8 @@ int nvlist_add_int32_array(nvlist_t *, const char *name, const int32_t *v, size_
 int nvlist_add_uint32_array(nvlist_t *, const char *name, const uint32_t *v, size_t n);
 int nvlist_add_int64_array(nvlist_t *, const char *name, const int64_t *v, size_t n);
 int nvlist_add_uint64_array(nvlist_t *, const char *name, const uint64_t *v, size_t n);
-int nvlist_add_string_array(nvlist_t *, const char *name, const char *const *v, size_t n);
+int nvlist_add_string_array(
+    nvlist_t *, const char *name, const char *const *v, size_t n);
 int nvlist_add_nvlist_array(
     nvlist_t *, const char *name, const nvlist_t *const *v, size_t n);
 int nvlist_add_nvpair(nvlist_t *, const nvpair_t *);
@@ -105,14 +107,16 @@ void fnvlist_add_int64(nvlist_t *, const char *name, int64_t v);
 void fnvlist_add_uint64(nvlist_t *, const char *name, uint64_t v);
 void fnvlist_add_string(nvlist_t *, const char *name, const char *v);
 void fnvlist_add_nvlist(nvlist_t *, const char *name, const nvlist_t *v);
-void fnvlist_add_uint64_array(nvlist_t *, const char *name, const uint64_t *v, size_t n);
+void fnvlist_add_uint64_array(
+    nvlist_t *, const char *name, const uint64_t *v, size_t n);
 void fnvlist_add_byte_array(nvlist_t *, const char *name, const uint8_t *v, size_t n);
 void fnvlist_add_string_array(
     nvlist_t *, const char *name, const char *const *v, size_t n);
 void fnvlist_add_nvlist_array(
     nvlist_t *, const char *name, const nvlist_t *const *v, size_t n);
 
-/* Looking up: ENOENT if there is no such pair of that type (any out pointer may be NULL). */
+/* Looking up: ENOENT if there is no such pair of that type (any out pointer may be
+ * NULL). */
 bool nvlist_exists(const nvlist_t *, const char *name);
 int nvlist_lookup_boolean(const nvlist_t *, const char *name);
 int nvlist_lookup_boolean_value(const nvlist_t *, const char *name, bool *v);
@@ -129,17 +133,24 @@ int nvlist_lookup_double(const nvlist_t *, const char *name, double *v);
 int nvlist_lookup_hrtime(const nvlist_t *, const char *name, int64_t *v);
 int nvlist_lookup_string(const nvlist_t *, const char *name, const char **v);
 int nvlist_lookup_nvlist(const nvlist_t *, const char *name, nvlist_t **v);
-int nvlist_lookup_boolean_array(const nvlist_t *, const char *, const bool **v, size_t *n);
-int nvlist_lookup_byte_array(const nvlist_t *, const char *, const uint8_t **v, size_t *n);
-int nvlist_lookup_int8_array(const nvlist_t *, const char *, const int8_t **v, size_t *n);
-int nvlist_lookup_uint8_array(const nvlist_t *, const char *, const uint8_t **, size_t *n);
-int nvlist_lookup_int16_array(const nvlist_t *, const char *, const int16_t **, size_t *n);
+int nvlist_lookup_boolean_array(
+    const nvlist_t *, const char *, const bool **v, size_t *n);
+int nvlist_lookup_byte_array(
+    const nvlist_t *, const char *, const uint8_t **v, size_t *n);
+int nvlist_lookup_int8_array(
+    const nvlist_t *, const char *, const int8_t **v, size_t *n);
+int nvlist_lookup_uint8_array(
+    const nvlist_t *, const char *, const uint8_t **, size_t *n);
+int nvlist_lookup_int16_array(
+    const nvlist_t *, const char *, const int16_t **, size_t *n);
 int nvlist_lookup_uint16_array(
     const nvlist_t *, const char *name, const uint16_t **v, size_t *n);
-int nvlist_lookup_int32_array(const nvlist_t *, const char *, const int32_t **, size_t *n);
+int nvlist_lookup_int32_array(
+    const nvlist_t *, const char *, const int32_t **, size_t *n);
 int nvlist_lookup_uint32_array(
     const nvlist_t *, const char *name, const uint32_t **v, size_t *n);
-int nvlist_lookup_int64_array(const nvlist_t *, const char *, const int64_t **, size_t *n);
+int nvlist_lookup_int64_array(
+    const nvlist_t *, const char *, const int64_t **, size_t *n);
 int nvlist_lookup_uint64_array(
     const nvlist_t *, const char *name, const uint64_t **v, size_t *n);
 int nvlist_lookup_string_array(

@@ -13,7 +13,7 @@ typedef enum nv_class {
 	NV_PRESENCE, /* the name says it all */
 	NV_SCALAR,
 	NV_STRING,
-	NV_ARRAY,   /* of numbers */
+	NV_ARRAY, /* of numbers */
 	NV_STRING_ARRAY,
 	NV_LIST,
 	NV_LIST_ARRAY
@@ -24,9 +24,9 @@ typedef struct nv_type {
 	nv_class_t nt_class;
 	uint8_t nt_width;  /* in memory */
 	uint8_t nt_native; /* in the native encoding */
-	uint8_t nt_xdr;    /* in XDR: 4 or 8; 1 = opaque bytes without a count */
+	uint8_t nt_xdr;	   /* in XDR: 4 or 8; 1 = opaque bytes without a count */
 	bool nt_signed;
-	bool nt_bool;      /* only 0 and 1 are values */
+	bool nt_bool; /* only 0 and 1 are values */
 } nv_type_t;
 
 /* NULL for numbers that are no type. */
@@ -44,7 +44,7 @@ union nv_value {
 
 struct nvpair {
 	nvpair_t *nvp_next, *nvp_prev; /* order of insertion */
-	nvpair_t *nvp_hnext;           /* same bucket, order of insertion */
+	nvpair_t *nvp_hnext;	       /* same bucket, order of insertion */
 	uint32_t nvp_hash;
 	data_type_t nvp_type;
 	uint32_t nvp_nelem;
@@ -63,12 +63,12 @@ struct nvlist {
 	nvpair_t *nvl_first, *nvl_last;
 	uint64_t nvl_count;
 	nv_bucket_t *nvl_buckets; /* NULL while the list is short */
-	uint64_t nvl_nbuckets;    /* power of two */
+	uint64_t nvl_nbuckets;	  /* power of two */
 };
 
 #define NV_VERSION 0
 #define NV_NAME_MAX 32765u /* bytes without NUL */
-#define NV_MAX_DEPTH 20    /* lists inside of lists, as the kernel's decoder */
+#define NV_MAX_DEPTH 20	   /* lists inside of lists, as the kernel's decoder */
 #define NV_MAX_SIZE ((uint64_t)INT32_MAX)
 
 /* A number of `width` bytes in host order, sign-extended if it is signed. */
@@ -76,18 +76,20 @@ uint64_t nv_load(const void *p, uint8_t width, bool is_signed);
 void nv_store(void *p, uint8_t width, uint64_t v);
 
 /* A pair that is in no list yet; its value is zero: free with nv_pair_free(). */
-nvpair_t *nv_pair_alloc(const void *name, size_t namelen, data_type_t type, uint32_t nelem);
+nvpair_t *nv_pair_alloc(
+    const void *name, size_t namelen, data_type_t type, uint32_t nelem);
 void nv_pair_free(nvpair_t *nvp);
 /* Put it at the end of the list, as it is. */
 void nv_pair_insert(nvlist_t *nvl, nvpair_t *nvp);
 /* Would it collide with the list's rule about unique names? */
 bool nv_pair_collides(const nvlist_t *nvl, const nvpair_t *nvp);
 
-/* Size of a pair and of its value in the native encoding (= the "decoded size" of XDR). */
+/* Size of a pair and of its value in the native encoding (= the "decoded size" of XDR).
+ */
 uint64_t nv_value_native_size(const nvpair_t *nvp);
 uint64_t nv_pair_native_size(const nvpair_t *nvp);
 
-/* ---- the encodings: list bodies without the 4-byte header --------------------------- */
+/* ---- the encodings: list bodies without the 4-byte header ---- */
 
 uint64_t nv_xdr_list_size(const nvlist_t *nvl);
 /* Write nv_xdr_list_size() bytes; returns the end. */

@@ -21,7 +21,7 @@ pad8(uint64_t n)
 	return (P2ROUNDUP(n, 8));
 }
 
-/* ---- sizes -------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 uint64_t
 nv_value_native_size(const nvpair_t *nvp)
@@ -88,7 +88,7 @@ nv_native_list_size(const nvlist_t *nvl)
 	return (8 + pairs_size(nvl));
 }
 
-/* ---- writing ----------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static uint8_t *
 put(uint8_t *p, uint8_t width, uint64_t v)
@@ -115,8 +115,8 @@ put_value(uint8_t *p, const nvpair_t *nvp)
 
 	switch (t->nt_class) {
 	case NV_SCALAR:
-		(void)put(p, t->nt_native,
-		    nv_load(v->v_scalar, t->nt_width, t->nt_signed));
+		(void)put(
+		    p, t->nt_native, nv_load(v->v_scalar, t->nt_width, t->nt_signed));
 		break;
 	case NV_STRING:
 		memcpy(p, v->v_string, strlen(v->v_string));
@@ -189,7 +189,7 @@ nv_native_encode(const nvlist_t *nvl, uint8_t *p)
 	return (put_pairs(nvl, p));
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static bool
 get(nv_reader_t *r, uint8_t width, uint64_t *v)
@@ -287,7 +287,8 @@ get_value(nv_reader_t *r, nvpair_t *nvp)
 	case NV_PRESENCE:
 		return (n == 0 ? 0 : EFAULT);
 	case NV_SCALAR:
-		return (n != 1 ? EFAULT : get_numbers(r, nvp->nvp_value.v_scalar, 1, t));
+		return (
+		    n != 1 ? EFAULT : get_numbers(r, nvp->nvp_value.v_scalar, 1, t));
 	case NV_STRING:
 		if (n == 1)
 			nvp->nvp_value.v_string = get_string(r);
@@ -313,7 +314,7 @@ get_value(nv_reader_t *r, nvpair_t *nvp)
 static nvpair_t *
 get_pair_self(nv_reader_t *r, uint64_t size)
 {
-	nv_reader_t pair = { NULL, 0 };
+	nv_reader_t pair = {NULL, 0};
 	uint64_t namesize, pad, nelem, type;
 	const uint8_t *name;
 	nvpair_t *nvp;
@@ -322,8 +323,8 @@ get_pair_self(nv_reader_t *r, uint64_t size)
 	if (size < NATIVE_PAIR_FIXED || (pair.r_ptr = nv_read(r, size - 4)) == NULL)
 		return (NULL);
 	pair.r_left = size - 4;
-	if (!get(&pair, 2, &namesize) || !get(&pair, 2, &pad) || !get(&pair, 4, &nelem) ||
-	    !get(&pair, 4, &type))
+	if (!get(&pair, 2, &namesize) || !get(&pair, 2, &pad) ||
+	    !get(&pair, 4, &nelem) || !get(&pair, 4, &type))
 		return (NULL);
 	if (namesize == 0 || namesize > NV_NAME_MAX + 1 || nelem > INT32_MAX ||
 	    nv_type_of((int64_t)type) == NULL)
@@ -354,7 +355,8 @@ get_pair(nv_reader_t *r, nvlist_t *nvl, uint64_t size, int depth)
 	if (error == 0 && nvp->nvp_type == DATA_TYPE_NVLIST)
 		error = get_pairs(r, nvp->nvp_value.v_list, depth + 1);
 	for (uint32_t i = 0; error == 0 && nvp->nvp_type == DATA_TYPE_NVLIST_ARRAY &&
-	     i < nvp->nvp_nelem; i++)
+			     i < nvp->nvp_nelem;
+	     i++)
 		error = get_pairs(r, nvp->nvp_value.v_lists[i], depth + 1);
 	if (error != 0) {
 		nv_pair_free(nvp);

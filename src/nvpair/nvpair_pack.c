@@ -24,8 +24,8 @@ nv_read(nv_reader_t *r, uint64_t n)
 size_t
 nvlist_size(const nvlist_t *nvl, int encoding)
 {
-	return (PACK_HEADER + (encoding == NV_ENCODE_XDR ?
-	    nv_xdr_list_size(nvl) : nv_native_list_size(nvl)));
+	return (PACK_HEADER + (encoding == NV_ENCODE_XDR ? nv_xdr_list_size(nvl)
+							 : nv_native_list_size(nvl)));
 }
 
 void
@@ -52,7 +52,7 @@ nvlist_pack(const nvlist_t *nvl, int encoding, uint8_t **bufp, size_t *sizep)
 int
 nvlist_unpack(const void *buf, size_t size, nvlist_t **nvlp, size_t *usedp)
 {
-	nv_reader_t r = { buf, size };
+	nv_reader_t r = {buf, size};
 	const uint8_t *header = nv_read(&r, PACK_HEADER);
 	nvlist_t *nvl;
 	int error;

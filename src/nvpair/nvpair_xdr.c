@@ -2,8 +2,9 @@
  * The XDR encoding (format/01 §4.2, §4.3): labels, MOS configuration.
  *
  * Everything is big endian and padded to four bytes. Each pair carries its size twice:
- * in this encoding and in the native one ("decoded size"). OpenZFS allocates by the second
- * and refuses the pair if it is not exact, so it must be exact here and is demanded there.
+ * in this encoding and in the native one ("decoded size"). OpenZFS allocates by the
+ * second and refuses the pair if it is not exact, so it must be exact here and is
+ * demanded there.
  */
 #include "nvpair/nvpair_impl.h"
 
@@ -19,7 +20,7 @@ pad4(uint64_t n)
 	return (P2ROUNDUP(n, 4));
 }
 
-/* ---- sizes --------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 static uint64_t
 payload_size(const nvpair_t *nvp)
@@ -72,7 +73,7 @@ nv_xdr_list_size(const nvlist_t *nvl)
 	return (size);
 }
 
-/* ---- writing -------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static uint8_t *
 put32(uint8_t *p, uint64_t v)
@@ -176,7 +177,7 @@ nv_xdr_encode(const nvlist_t *nvl, uint8_t *p)
 	return (put32(p, 0));
 }
 
-/* ---- reading ---------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static bool
 get32(nv_reader_t *r, uint32_t *v)
@@ -370,9 +371,8 @@ get_pair(nv_reader_t *r, nvlist_t *nvl, uint32_t encoded, uint32_t decoded, int 
 	 * Writers count four bytes for an empty array that they do not write (§4.2);
 	 * OpenZFS never looks at this number when it reads.
 	 */
-	if (encoded != used &&
-	    !(nv_type_of(nvp->nvp_type)->nt_class == NV_ARRAY && nvp->nvp_nelem == 0 &&
-	    encoded == used + 4))
+	if (encoded != used && !(nv_type_of(nvp->nvp_type)->nt_class == NV_ARRAY &&
+				   nvp->nvp_nelem == 0 && encoded == used + 4))
 		goto bad;
 	if (nv_pair_collides(nvl, nvp))
 		goto bad;

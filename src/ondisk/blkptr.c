@@ -7,12 +7,12 @@
 #include "spl/debug.h"
 
 static const ondisk_field_t dva_fields[] = {
-	OD_ARRAY(dva_t, dva_word, 0, 2, OD_HEX),
+    OD_ARRAY(dva_t, dva_word, 0, 2, OD_HEX),
 };
 OD_TABLE(od_dva, dva_t, dva_fields, NULL);
 
 static const ondisk_field_t cksum_fields[] = {
-	OD_ARRAY(zio_cksum_t, zc_word, 0, 4, OD_HEX),
+    OD_ARRAY(zio_cksum_t, zc_word, 0, 4, OD_HEX),
 };
 OD_TABLE(od_zio_cksum, zio_cksum_t, cksum_fields, NULL);
 
@@ -26,26 +26,26 @@ print_bp(char *buf, size_t len, const void *host)
 }
 
 static const ondisk_field_t blkptr_fields[] = {
-	OD_SUBS(blkptr_t, blk_dva, 0, SPA_DVAS_PER_BP, &od_dva),
-	OD_FIELD(blkptr_t, blk_prop, 48, OD_HEX),
-	OD_FIELD(blkptr_t, blk_prop2, 56, OD_HEX),
-	OD_FIELD(blkptr_t, blk_pad, 64, OD_PAD),
-	OD_FIELD(blkptr_t, blk_phys_birth, 72, OD_DEC),
-	OD_FIELD(blkptr_t, blk_birth, 80, OD_DEC),
-	OD_FIELD(blkptr_t, blk_fill, 88, OD_DEC),
-	OD_SUB(blkptr_t, blk_cksum, 96, &od_zio_cksum),
+    OD_SUBS(blkptr_t, blk_dva, 0, SPA_DVAS_PER_BP, &od_dva),
+    OD_FIELD(blkptr_t, blk_prop, 48, OD_HEX),
+    OD_FIELD(blkptr_t, blk_prop2, 56, OD_HEX),
+    OD_FIELD(blkptr_t, blk_pad, 64, OD_PAD),
+    OD_FIELD(blkptr_t, blk_phys_birth, 72, OD_DEC),
+    OD_FIELD(blkptr_t, blk_birth, 80, OD_DEC),
+    OD_FIELD(blkptr_t, blk_fill, 88, OD_DEC),
+    OD_SUB(blkptr_t, blk_cksum, 96, &od_zio_cksum),
 };
 OD_TABLE(od_blkptr, blkptr_t, blkptr_fields, print_bp);
 
 static const ondisk_field_t zbookmark_fields[] = {
-	OD_FIELD(zbookmark_phys_t, zb_objset, 0, OD_DEC),
-	OD_FIELD(zbookmark_phys_t, zb_object, 8, OD_DEC),
-	OD_FIELD(zbookmark_phys_t, zb_level, 16, OD_SDEC),
-	OD_FIELD(zbookmark_phys_t, zb_blkid, 24, OD_DEC),
+    OD_FIELD(zbookmark_phys_t, zb_objset, 0, OD_DEC),
+    OD_FIELD(zbookmark_phys_t, zb_object, 8, OD_DEC),
+    OD_FIELD(zbookmark_phys_t, zb_level, 16, OD_SDEC),
+    OD_FIELD(zbookmark_phys_t, zb_blkid, 24, OD_DEC),
 };
 OD_TABLE(od_zbookmark, zbookmark_phys_t, zbookmark_fields, NULL);
 
-/* ---- counts and sums ------------------------------------------------------------ */
+/* ---- counts and sums ---- */
 
 int
 BP_GET_NDVAS(const blkptr_t *bp)
@@ -87,13 +87,13 @@ bool
 BP_EQUAL(const blkptr_t *a, const blkptr_t *b)
 {
 	return (a->blk_birth == b->blk_birth &&
-	    BP_GET_PHYSICAL_BIRTH(a) == BP_GET_PHYSICAL_BIRTH(b) &&
-	    DVA_EQUAL(&a->blk_dva[0], &b->blk_dva[0]) &&
-	    DVA_EQUAL(&a->blk_dva[1], &b->blk_dva[1]) &&
-	    DVA_EQUAL(&a->blk_dva[2], &b->blk_dva[2]));
+		BP_GET_PHYSICAL_BIRTH(a) == BP_GET_PHYSICAL_BIRTH(b) &&
+		DVA_EQUAL(&a->blk_dva[0], &b->blk_dva[0]) &&
+		DVA_EQUAL(&a->blk_dva[1], &b->blk_dva[1]) &&
+		DVA_EQUAL(&a->blk_dva[2], &b->blk_dva[2]));
 }
 
-/* ---- pointers without a block ------------------------------------------------------ */
+/* ---- pointers without a block ---- */
 
 void
 BP_SET_HOLE(blkptr_t *bp, uint64_t lsize, uint64_t type, int level, uint64_t txg)
@@ -119,11 +119,11 @@ BP_SET_REDACTED(blkptr_t *bp, uint64_t type, int level, uint64_t lsize, uint64_t
 	BP_SET_BIRTH(bp, txg, 0);
 }
 
-/* ---- embedded data (§6.5) ------------------------------------------------------------- */
+/* ---- embedded data (§6.5) ---- */
 
 /* The payload is every word but the property word and the logical birth. */
-static const uint8_t bpe_word[BPE_NUM_WORDS] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14,
-	15 };
+static const uint8_t bpe_word[BPE_NUM_WORDS] = {
+    0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 14, 15};
 
 size_t
 decode_embedded_bp_compressed(const blkptr_t *bp, void *buf)
@@ -147,7 +147,7 @@ void
 encode_embedded_bp_compressed(blkptr_t *bp, const void *data, enum zio_compress comp,
     uint64_t lsize, size_t psize)
 {
-	uint64_t words[sizeof(blkptr_t) / 8] = { 0 };
+	uint64_t words[sizeof(blkptr_t) / 8] = {0};
 	const uint8_t *src = data;
 
 	VERIFY(psize >= 1 && psize <= BPE_PAYLOAD_SIZE);
@@ -183,7 +183,7 @@ decode_embedded_bp(const blkptr_t *bp, void *buf, uint64_t lsize)
 	return (0);
 }
 
-/* ---- limits (§6.8) ------------------------------------------------------------------------ */
+/* ---- limits (§6.8) ---- */
 
 static const char *
 blkptr_fault(const blkptr_t *bp)

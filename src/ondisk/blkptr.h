@@ -37,7 +37,7 @@ typedef struct blkptr {
 	uint64_t blk_prop2; /* bit 63: rewritten; rest 0 */
 	uint64_t blk_pad;
 	uint64_t blk_phys_birth; /* 0: equal to blk_birth */
-	uint64_t blk_birth;      /* logical */
+	uint64_t blk_birth;	 /* logical */
 	uint64_t blk_fill;
 	zio_cksum_t blk_cksum;
 } blkptr_t;
@@ -55,8 +55,8 @@ extern const ondisk_table_t od_zbookmark;
 
 #define ZB_ZIL_LEVEL (-2LL)  /* a log block */
 #define ZB_ROOT_LEVEL (-1LL) /* the objset block */
-#define SET_BOOKMARK(zb, os, ob, l, b) \
-	((zb)->zb_objset = (os), (zb)->zb_object = (ob), (zb)->zb_level = (l), \
+#define SET_BOOKMARK(zb, os, ob, l, b)                                                 \
+	((zb)->zb_objset = (os), (zb)->zb_object = (ob), (zb)->zb_level = (l),         \
 	    (zb)->zb_blkid = (b))
 
 enum bp_embedded_type {
@@ -66,7 +66,7 @@ enum bp_embedded_type {
 	NUM_BP_EMBEDDED_TYPES
 };
 
-/* ---- DVA ------------------------------------------------------------------- */
+/* ---- DVA ---- */
 
 static inline uint64_t
 DVA_GET_ASIZE(const dva_t *dva)
@@ -77,7 +77,8 @@ DVA_GET_ASIZE(const dva_t *dva)
 static inline void
 DVA_SET_ASIZE(dva_t *dva, uint64_t asize)
 {
-	dva->dva_word[0] = bf64_set(dva->dva_word[0], 0, 24, asize >> SPA_MINBLOCKSHIFT);
+	dva->dva_word[0] =
+	    bf64_set(dva->dva_word[0], 0, 24, asize >> SPA_MINBLOCKSHIFT);
 }
 
 static inline uint64_t
@@ -102,7 +103,8 @@ DVA_GET_OFFSET(const dva_t *dva)
 static inline void
 DVA_SET_OFFSET(dva_t *dva, uint64_t offset)
 {
-	dva->dva_word[1] = bf64_set(dva->dva_word[1], 0, 63, offset >> SPA_MINBLOCKSHIFT);
+	dva->dva_word[1] =
+	    bf64_set(dva->dva_word[1], 0, 63, offset >> SPA_MINBLOCKSHIFT);
 }
 
 static inline bool
@@ -135,7 +137,7 @@ DVA_EQUAL(const dva_t *a, const dva_t *b)
 	return (a->dva_word[0] == b->dva_word[0] && a->dva_word[1] == b->dva_word[1]);
 }
 
-/* ---- the property word ------------------------------------------------------- */
+/* ---- the property word ---- */
 
 static inline bool
 BP_IS_EMBEDDED(const blkptr_t *bp)
@@ -197,8 +199,7 @@ BP_GET_LSIZE(const blkptr_t *bp)
 static inline void
 BP_SET_LSIZE(blkptr_t *bp, uint64_t lsize)
 {
-	bp->blk_prop =
-	    bf64_set(bp->blk_prop, 0, 16, (lsize >> SPA_MINBLOCKSHIFT) - 1);
+	bp->blk_prop = bf64_set(bp->blk_prop, 0, 16, (lsize >> SPA_MINBLOCKSHIFT) - 1);
 }
 
 /* Bytes on the devices; 0 for embedded pointers. */
@@ -213,8 +214,7 @@ BP_GET_PSIZE(const blkptr_t *bp)
 static inline void
 BP_SET_PSIZE(blkptr_t *bp, uint64_t psize)
 {
-	bp->blk_prop =
-	    bf64_set(bp->blk_prop, 16, 16, (psize >> SPA_MINBLOCKSHIFT) - 1);
+	bp->blk_prop = bf64_set(bp->blk_prop, 16, 16, (psize >> SPA_MINBLOCKSHIFT) - 1);
 }
 
 static inline enum zio_compress
@@ -318,7 +318,7 @@ BP_GET_REWRITE(const blkptr_t *bp)
 	return (!BP_IS_EMBEDDED(bp) && (bp->blk_prop2 >> 63));
 }
 
-/* ---- what kind of pointer ------------------------------------------------------ */
+/* ---- what kind of pointer ---- */
 
 static inline bool
 BP_IS_HOLE(const blkptr_t *bp)
@@ -343,14 +343,14 @@ static inline bool
 BP_IS_ENCRYPTED(const blkptr_t *bp)
 {
 	return (BP_USES_CRYPT(bp) && BP_GET_LEVEL(bp) <= 0 &&
-	    DMU_OT_IS_ENCRYPTED(BP_GET_TYPE(bp)) && !BP_IS_EMBEDDED(bp));
+		DMU_OT_IS_ENCRYPTED(BP_GET_TYPE(bp)) && !BP_IS_EMBEDDED(bp));
 }
 
 static inline bool
 BP_IS_AUTHENTICATED(const blkptr_t *bp)
 {
 	return (BP_USES_CRYPT(bp) && BP_GET_LEVEL(bp) <= 0 &&
-	    !DMU_OT_IS_ENCRYPTED(BP_GET_TYPE(bp)) && !BP_IS_EMBEDDED(bp));
+		!DMU_OT_IS_ENCRYPTED(BP_GET_TYPE(bp)) && !BP_IS_EMBEDDED(bp));
 }
 
 static inline bool
@@ -365,7 +365,7 @@ BP_IS_METADATA(const blkptr_t *bp)
 	return (BP_GET_LEVEL(bp) > 0 || DMU_OT_IS_METADATA(BP_GET_TYPE(bp)));
 }
 
-/* ---- births ---------------------------------------------------------------------- */
+/* ---- births ---- */
 
 static inline uint64_t
 BP_GET_LOGICAL_BIRTH(const blkptr_t *bp)
@@ -404,7 +404,7 @@ BP_SET_LOGICAL_BIRTH(blkptr_t *bp, uint64_t logical)
 	bp->blk_birth = logical;
 }
 
-/* ---- counts and sums ----------------------------------------------------------------- */
+/* ---- counts and sums ---- */
 
 static inline uint64_t
 BP_GET_FILL(const blkptr_t *bp)
@@ -414,7 +414,8 @@ BP_GET_FILL(const blkptr_t *bp)
 	return (BP_IS_ENCRYPTED(bp) ? bf64_get(bp->blk_fill, 0, 32) : bp->blk_fill);
 }
 
-/* Keeps the IV bits of encrypted pointers (set type and X first) and embedded payload. */
+/* Keeps the IV bits of encrypted pointers (set type and X first) and embedded payload.
+ */
 static inline void
 BP_SET_FILL(blkptr_t *bp, uint64_t fill)
 {
@@ -474,7 +475,7 @@ void BP_SET_HOLE(blkptr_t *bp, uint64_t lsize, uint64_t type, int level, uint64_
 void BP_SET_REDACTED(
     blkptr_t *bp, uint64_t type, int level, uint64_t lsize, uint64_t txg);
 
-/* ---- embedded data (format/01 §6.5) ----------------------------------------------------- */
+/* ---- embedded data (format/01 §6.5) ---- */
 
 /*
  * Copy the payload, as stored (compressed), to buf: BPE_GET_PSIZE(bp) bytes, at most
@@ -486,15 +487,15 @@ size_t decode_embedded_bp_compressed(const blkptr_t *bp, void *buf);
  * Make bp an embedded data pointer of these psize (1..112) bytes; everything else in
  * it is cleared: set type, level and logical birth afterwards. Host byte order.
  */
-void encode_embedded_bp_compressed(blkptr_t *bp, const void *data, enum zio_compress comp,
-    uint64_t lsize, size_t psize);
+void encode_embedded_bp_compressed(blkptr_t *bp, const void *data,
+    enum zio_compress comp, uint64_t lsize, size_t psize);
 /*
  * Payload decompressed: buf receives exactly lsize bytes. EIO if the pointer is not
  * embedded data, has another LSIZE, or its stream is damaged.
  */
 int decode_embedded_bp(const blkptr_t *bp, void *buf, uint64_t lsize);
 
-/* ---- checks and printing ------------------------------------------------------------------ */
+/* ---- checks and printing ---- */
 
 /*
  * The limits of format/01 §6.8 that need no pool configuration. 0 or ECKSUM; *why (may
@@ -509,7 +510,8 @@ int blkptr_verify_static(const blkptr_t *bp, const char **why);
 #define BP_SPRINTF_LEN 400
 int snprintf_blkptr(char *buf, size_t len, const blkptr_t *bp);
 
-/* The pointer number idx of a block that is an array of pointers, NULL beyond its end. */
+/* The pointer number idx of a block that is an array of pointers, NULL beyond its end.
+ */
 static inline blkptr_t *
 indirect_block_bp(void *block, size_t size, uint64_t idx)
 {

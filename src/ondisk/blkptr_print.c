@@ -20,8 +20,8 @@ append(text_t *t, const char *fmt, ...)
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(room ? t->t_buf + t->t_len : NULL, room ? t->t_size - t->t_len : 0,
-	    fmt, ap);
+	n = vsnprintf(room ? t->t_buf + t->t_len : NULL,
+	    room ? t->t_size - t->t_len : 0, fmt, ap);
 	va_end(ap);
 	if (n > 0)
 		t->t_len += (size_t)n;
@@ -72,7 +72,7 @@ append_type(text_t *t, const blkptr_t *bp)
 static void
 append_block(text_t *t, const blkptr_t *bp)
 {
-	static const char *const copies[] = { "zero", "single", "double", "triple" };
+	static const char *const copies[] = {"zero", "single", "double", "triple"};
 	const zio_cksum_t *zc = &bp->blk_cksum;
 
 	for (int d = 0; d < BP_GET_NDVAS(bp); d++) {
@@ -100,7 +100,7 @@ append_block(text_t *t, const blkptr_t *bp)
 int
 snprintf_blkptr(char *buf, size_t len, const blkptr_t *bp)
 {
-	text_t t = { buf, len, 0 };
+	text_t t = {buf, len, 0};
 
 	if (bp == NULL) {
 		append(&t, "<NULL>");
@@ -112,10 +112,11 @@ snprintf_blkptr(char *buf, size_t len, const blkptr_t *bp)
 	} else if (BP_IS_EMBEDDED(bp)) {
 		append(&t, "EMBEDDED ");
 		append_type(&t, bp);
-		append(&t, " et=%" PRIu64 " %s size=%" PRIx64 "L/%" PRIx64
-		    "P birth=%" PRIu64 "L", BPE_GET_ETYPE(bp),
-		    compress_name(BP_GET_COMPRESS(bp)), BPE_GET_LSIZE(bp),
-		    BPE_GET_PSIZE(bp), BP_GET_LOGICAL_BIRTH(bp));
+		append(&t,
+		    " et=%" PRIu64 " %s size=%" PRIx64 "L/%" PRIx64 "P birth=%" PRIu64
+		    "L",
+		    BPE_GET_ETYPE(bp), compress_name(BP_GET_COMPRESS(bp)),
+		    BPE_GET_LSIZE(bp), BPE_GET_PSIZE(bp), BP_GET_LOGICAL_BIRTH(bp));
 	} else if (BP_IS_HOLE(bp)) {
 		append(&t, "HOLE ");
 		append_type(&t, bp);

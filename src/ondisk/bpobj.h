@@ -62,7 +62,8 @@ typedef struct dsl_deadlist_phys {
 _Static_assert(sizeof(dsl_deadlist_phys_t) == 320, "dsl_deadlist_phys_t");
 extern const ondisk_table_t od_dsl_deadlist;
 
-/* Redaction list (format/03 §1.8): head of the bonus or spill, then rlp_num_snaps guids. */
+/* Redaction list (format/03 §1.8): head of the bonus or spill, then rlp_num_snaps
+ * guids. */
 typedef struct redaction_list_phys {
 	uint64_t rlp_last_object;
 	uint64_t rlp_last_blkid;
@@ -105,7 +106,8 @@ bptree_phys_of(void *bonus, size_t len)
 static inline dsl_deadlist_phys_t *
 dsl_deadlist_phys_of(void *bonus, size_t len)
 {
-	return (len < sizeof(dsl_deadlist_phys_t) ? NULL : (dsl_deadlist_phys_t *)bonus);
+	return (
+	    len < sizeof(dsl_deadlist_phys_t) ? NULL : (dsl_deadlist_phys_t *)bonus);
 }
 
 #endif

@@ -6,42 +6,42 @@
 #include "ondisk/table_impl.h"
 
 static const ondisk_field_t dnode_fields[] = {
-	OD_FIELD(dnode_phys_t, dn_type, 0, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_indblkshift, 1, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_nlevels, 2, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_nblkptr, 3, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_bonustype, 4, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_checksum, 5, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_compress, 6, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_flags, 7, OD_HEX),
-	OD_FIELD(dnode_phys_t, dn_datablkszsec, 8, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_bonuslen, 10, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_extra_slots, 12, OD_DEC),
-	OD_ARRAY(dnode_phys_t, dn_pad2, 13, 3, OD_PAD),
-	OD_FIELD(dnode_phys_t, dn_maxblkid, 16, OD_DEC),
-	OD_FIELD(dnode_phys_t, dn_used, 24, OD_DEC),
-	OD_ARRAY(dnode_phys_t, dn_pad3, 32, 4, OD_PAD),
-	OD_SUBS(dnode_phys_t, dn_blkptr, 64, DNODE_MAX_NBLKPTR, &od_blkptr),
-	OD_RAW(dnode_phys_t, dn_tail, 448, OD_BYTES),
+    OD_FIELD(dnode_phys_t, dn_type, 0, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_indblkshift, 1, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_nlevels, 2, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_nblkptr, 3, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_bonustype, 4, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_checksum, 5, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_compress, 6, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_flags, 7, OD_HEX),
+    OD_FIELD(dnode_phys_t, dn_datablkszsec, 8, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_bonuslen, 10, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_extra_slots, 12, OD_DEC),
+    OD_ARRAY(dnode_phys_t, dn_pad2, 13, 3, OD_PAD),
+    OD_FIELD(dnode_phys_t, dn_maxblkid, 16, OD_DEC),
+    OD_FIELD(dnode_phys_t, dn_used, 24, OD_DEC),
+    OD_ARRAY(dnode_phys_t, dn_pad3, 32, 4, OD_PAD),
+    OD_SUBS(dnode_phys_t, dn_blkptr, 64, DNODE_MAX_NBLKPTR, &od_blkptr),
+    OD_RAW(dnode_phys_t, dn_tail, 448, OD_BYTES),
 };
 OD_TABLE(od_dnode, dnode_phys_t, dnode_fields, NULL);
 
 static const ondisk_field_t objset_fields[] = {
-	OD_SUB(objset_phys_t, os_meta_dnode, 0, &od_dnode),
-	OD_SUB(objset_phys_t, os_zil_header, 512, &od_zil_header),
-	OD_FIELD(objset_phys_t, os_type, 704, OD_DEC),
-	OD_FIELD(objset_phys_t, os_flags, 712, OD_HEX),
-	OD_RAW(objset_phys_t, os_portable_mac, 720, OD_BYTES),
-	OD_RAW(objset_phys_t, os_local_mac, 752, OD_BYTES),
-	OD_RAW(objset_phys_t, os_pad0, 784, OD_PAD),
-	OD_SUB(objset_phys_t, os_userused_dnode, 1024, &od_dnode),
-	OD_SUB(objset_phys_t, os_groupused_dnode, 1536, &od_dnode),
-	OD_SUB(objset_phys_t, os_projectused_dnode, 2048, &od_dnode),
-	OD_RAW(objset_phys_t, os_pad1, 2560, OD_PAD),
+    OD_SUB(objset_phys_t, os_meta_dnode, 0, &od_dnode),
+    OD_SUB(objset_phys_t, os_zil_header, 512, &od_zil_header),
+    OD_FIELD(objset_phys_t, os_type, 704, OD_DEC),
+    OD_FIELD(objset_phys_t, os_flags, 712, OD_HEX),
+    OD_RAW(objset_phys_t, os_portable_mac, 720, OD_BYTES),
+    OD_RAW(objset_phys_t, os_local_mac, 752, OD_BYTES),
+    OD_RAW(objset_phys_t, os_pad0, 784, OD_PAD),
+    OD_SUB(objset_phys_t, os_userused_dnode, 1024, &od_dnode),
+    OD_SUB(objset_phys_t, os_groupused_dnode, 1536, &od_dnode),
+    OD_SUB(objset_phys_t, os_projectused_dnode, 2048, &od_dnode),
+    OD_RAW(objset_phys_t, os_pad1, 2560, OD_PAD),
 };
 OD_TABLE(od_objset, objset_phys_t, objset_fields, NULL);
 
-/* ---- slots of a block -------------------------------------------------------------- */
+/* ---- slots of a block ---- */
 
 dnode_phys_t *
 dnode_block_slot(void *block, size_t size, unsigned slot)
@@ -102,7 +102,7 @@ dnode_block_is_interior(const void *block, size_t size, unsigned want)
 	return (slot != want);
 }
 
-/* ---- one dnode ------------------------------------------------------------------------ */
+/* ---- one dnode ---- */
 
 /* Bytes from the start of the dnode to its bonus. */
 static uint32_t
@@ -161,7 +161,8 @@ dnode_default_nblkptr(uint32_t dnodesize, uint64_t bonustype, uint32_t bonuslen)
 
 	if (bonustype == DMU_OT_SA || bonuslen > room)
 		return (1);
-	return ((uint8_t)MIN(DNODE_MAX_NBLKPTR, 1 + (room - bonuslen) / sizeof(blkptr_t)));
+	return (
+	    (uint8_t)MIN(DNODE_MAX_NBLKPTR, 1 + (room - bonuslen) / sizeof(blkptr_t)));
 }
 
 /* Can the tree hold this block number (format/02 §1.4)? */
@@ -216,7 +217,7 @@ dnode_block_verify(const void *block, size_t size)
 	return (0);
 }
 
-/* ---- byte order --------------------------------------------------------------------------- */
+/* ---- byte order ---- */
 
 void
 dnode_byteswap(void *buf, size_t size)
@@ -240,8 +241,9 @@ dnode_byteswap(void *buf, size_t size)
 	for (int i = 0; i < dnp->dn_nblkptr; i++)
 		ondisk_byteswap(&od_blkptr, &dnp->dn_blkptr[i]);
 	/*
-	 * The bonus up to its capacity, not just to bonuslen: what lies behind is zero, and
-	 * a length that has shrunk hides nothing. dnode and objset classes cannot be there.
+	 * The bonus up to its capacity, not just to bonuslen: what lies behind is zero,
+	 * and a length that has shrunk hides nothing. dnode and objset classes cannot
+	 * be there.
 	 */
 	if (dnp->dn_bonuslen != 0 && dnp->dn_bonuslen <= max &&
 	    DMU_OT_BYTESWAP(dnp->dn_bonustype) != DMU_BSWAP_DNODE &&
@@ -264,7 +266,7 @@ dnode_buf_byteswap(void *block, size_t size)
 	}
 }
 
-/* ---- object set header ------------------------------------------------------------------------ */
+/* ---- object set header ---- */
 
 int
 objset_phys_decode(const void *block, size_t size, objset_phys_t *osp)
@@ -281,7 +283,8 @@ objset_phys_decode(const void *block, size_t size, objset_phys_t *osp)
 	if (os.os_type <= DMU_OST_NONE || os.os_type > DMU_OST_OTHER)
 		return (EIO);
 	if (os.os_meta_dnode.dn_type != DMU_OT_DNODE ||
-	    os.os_meta_dnode.dn_extra_slots != 0 || dnode_phys_verify(&os.os_meta_dnode))
+	    os.os_meta_dnode.dn_extra_slots != 0 ||
+	    dnode_phys_verify(&os.os_meta_dnode))
 		return (EIO);
 	*osp = os;
 	return (0);

@@ -38,8 +38,8 @@
 #define DNODE_CRYPT_PORTABLE_FLAGS_MASK DNODE_FLAG_SPILL_BLKPTR
 
 /*
- * The first slot of a dnode. Only dn_nblkptr of the pointers exist, the bonus follows the
- * last of them: use dnode_phys_bonus() and dnode_phys_spill().
+ * The first slot of a dnode. Only dn_nblkptr of the pointers exist, the bonus follows
+ * the last of them: use dnode_phys_bonus() and dnode_phys_spill().
  */
 typedef struct dnode_phys {
 	uint8_t dn_type; /* dmu_object_type_t; 0: free slot */
@@ -51,8 +51,8 @@ typedef struct dnode_phys {
 	uint8_t dn_compress;
 	uint8_t dn_flags;
 	uint16_t dn_datablkszsec; /* data block size / 512 */
-	uint16_t dn_bonuslen;     /* bytes */
-	uint8_t dn_extra_slots;   /* slots - 1 */
+	uint16_t dn_bonuslen;	  /* bytes */
+	uint8_t dn_extra_slots;	  /* slots - 1 */
 	uint8_t dn_pad2[3];
 	uint64_t dn_maxblkid;
 	uint64_t dn_used; /* bytes with DNODE_FLAG_USED_BYTES, else sectors */
@@ -86,20 +86,24 @@ dnode_phys_datablksz(const dnode_phys_t *dnp)
 static inline uint64_t
 dnode_phys_used(const dnode_phys_t *dnp)
 {
-	return (dnp->dn_flags & DNODE_FLAG_USED_BYTES ?
-	    dnp->dn_used : dnp->dn_used << SPA_MINBLOCKSHIFT);
+	return (dnp->dn_flags & DNODE_FLAG_USED_BYTES
+		    ? dnp->dn_used
+		    : dnp->dn_used << SPA_MINBLOCKSHIFT);
 }
 
 /*
- * The dnode whose first slot is number `slot` of a dnode block in host order. NULL if slot
- * is outside of the block or the dnode would reach beyond its end. The slot may be free
- * (dn_type 0) or, if the caller did not come from its start, the inside of a large dnode.
+ * The dnode whose first slot is number `slot` of a dnode block in host order. NULL if
+ * slot is outside of the block or the dnode would reach beyond its end. The slot may be
+ * free (dn_type 0) or, if the caller did not come from its start, the inside of a large
+ * dnode.
  */
 dnode_phys_t *dnode_block_slot(void *block, size_t size, unsigned slot);
-const dnode_phys_t *dnode_block_slot_const(const void *block, size_t size, unsigned slot);
+const dnode_phys_t *dnode_block_slot_const(
+    const void *block, size_t size, unsigned slot);
 /*
- * Walk from the first slot: the first dnode (free slots are dnodes of type 0) at or after
- * *slotp that starts there; *slotp becomes the slot after it. NULL at the end or at damage.
+ * Walk from the first slot: the first dnode (free slots are dnodes of type 0) at or
+ * after *slotp that starts there; *slotp becomes the slot after it. NULL at the end or
+ * at damage.
  */
 dnode_phys_t *dnode_block_next(void *block, size_t size, unsigned *slotp);
 /* Is `slot` the inside of a large dnode? Walks from the start of the block. */
@@ -115,12 +119,14 @@ int dnode_phys_verify(const dnode_phys_t *dnp);
 /* Every dnode of a block, and that large ones do not cross its end. 0 or EIO. */
 int dnode_block_verify(const void *block, size_t size);
 
-/* Bytes available for the bonus (less with a spill pointer); 0 if nblkptr is damaged. */
+/* Bytes available for the bonus (less with a spill pointer); 0 if nblkptr is damaged.
+ */
 uint32_t dnode_phys_bonus_max(const dnode_phys_t *dnp);
 /* Start of the bonus; *maxp (may be NULL) as above. NULL if nblkptr is damaged. */
 void *dnode_phys_bonus(dnode_phys_t *dnp, uint32_t *maxp);
 const void *dnode_phys_bonus_const(const dnode_phys_t *dnp, uint32_t *maxp);
-/* The spill pointer in the last 128 bytes; NULL unless the flag is set and it has room. */
+/* The spill pointer in the last 128 bytes; NULL unless the flag is set and it has room.
+ */
 blkptr_t *dnode_phys_spill(dnode_phys_t *dnp);
 /* Where the spill pointer is or will be, whatever the flag says. */
 blkptr_t *dnode_phys_spill_place(dnode_phys_t *dnp);
@@ -133,14 +139,15 @@ dnode_phys_epbs(const dnode_phys_t *dnp)
 }
 
 /* Number of block pointers to reserve in a new dnode (format/02 §1.3). */
-uint8_t dnode_default_nblkptr(uint32_t dnodesize, uint64_t bonustype, uint32_t bonuslen);
+uint8_t dnode_default_nblkptr(
+    uint32_t dnodesize, uint64_t bonustype, uint32_t bonuslen);
 
 /* Swap all dnodes of a block (what ondisk_byteswap_block does for DMU_BSWAP_DNODE). */
 void dnode_buf_byteswap(void *block, size_t size);
 /* Swap one dnode of `slots` slots given in the other order. */
 void dnode_byteswap(void *dnode, size_t size);
 
-/* ---- object sets (format/02 §1.9) -------------------------------------------- */
+/* ---- object sets (format/02 §1.9) ---- */
 
 #define OBJSET_PHYS_SIZE_V1 1024
 #define OBJSET_PHYS_SIZE_V2 2048
@@ -168,9 +175,9 @@ _Static_assert(sizeof(objset_phys_t) == OBJSET_PHYS_SIZE_V3, "objset_phys_t");
 extern const ondisk_table_t od_objset;
 
 /*
- * Copy an objset block (host order already, LSIZE `size`) and check it: size 1024, 2048 or
- * 4096 (larger: the rest ignored), type 1..4, meta-dnode sane. Missing parts become zero.
- * EIO.
+ * Copy an objset block (host order already, LSIZE `size`) and check it: size 1024, 2048
+ * or 4096 (larger: the rest ignored), type 1..4, meta-dnode sane. Missing parts become
+ * zero. EIO.
  */
 int objset_phys_decode(const void *block, size_t size, objset_phys_t *osp);
 /* Write the first `size` bytes (1024, 2048, 4096). */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-/* ---- numbers at any address --------------------------------------------------- */
+/* ---- numbers at any address ---- */
 
 uint16_t
 ondisk_get16(const void *p, bool swap)
@@ -63,7 +63,7 @@ ondisk_put64_le(void *p, uint64_t v)
 	memcpy(p, &w, sizeof(w));
 }
 
-/* ---- swapping -------------------------------------------------------------------- */
+/* ---- swapping ---- */
 
 void
 ondisk_byteswap_u16(void *buf, size_t size)
@@ -119,10 +119,11 @@ ondisk_byteswap(const ondisk_table_t *t, void *buf)
 	}
 }
 
-/* ---- bytes to structure and back ----------------------------------------------------- */
+/* ---- bytes to structure and back ---- */
 
 int
-ondisk_decode(const ondisk_table_t *t, const void *src, size_t len, bool swap, void *dst)
+ondisk_decode(
+    const ondisk_table_t *t, const void *src, size_t len, bool swap, void *dst)
 {
 	return (ondisk_decode_short(t, src, len, t->ot_size, swap, dst));
 }
@@ -144,7 +145,8 @@ ondisk_decode_short(const ondisk_table_t *t, const void *src, size_t len, size_t
 }
 
 int
-ondisk_encode(const ondisk_table_t *t, const void *host, void *dst, size_t len, bool swap)
+ondisk_encode(
+    const ondisk_table_t *t, const void *host, void *dst, size_t len, bool swap)
 {
 	if (len < t->ot_size)
 		return (EINVAL);
@@ -154,7 +156,7 @@ ondisk_encode(const ondisk_table_t *t, const void *host, void *dst, size_t len, 
 	return (0);
 }
 
-/* ---- printing ------------------------------------------------------------------------------ */
+/* ---- printing ---- */
 
 static uint64_t
 field_number(const uint8_t *p, uint32_t width)
@@ -177,7 +179,8 @@ field_label(const ondisk_field_t *f)
 {
 	const char *underscore = strchr(f->of_name, '_');
 
-	return (underscore != NULL && underscore[1] != '\0' ? underscore + 1 : f->of_name);
+	return (
+	    underscore != NULL && underscore[1] != '\0' ? underscore + 1 : f->of_name);
 }
 
 static void
@@ -229,7 +232,8 @@ print_indent(FILE *fp, int indent)
 }
 
 static void
-print_struct(FILE *fp, const ondisk_field_t *f, const uint8_t *p, uint32_t k, int indent)
+print_struct(
+    FILE *fp, const ondisk_field_t *f, const uint8_t *p, uint32_t k, int indent)
 {
 	char line[512];
 
@@ -257,7 +261,8 @@ ondisk_print(FILE *fp, const ondisk_table_t *t, const void *host, int indent)
 			continue;
 		if (f->of_kind == OD_STRUCT) {
 			for (uint32_t k = 0; k < f->of_count; k++)
-				print_struct(fp, f, p + (size_t)k * f->of_width, k, indent);
+				print_struct(
+				    fp, f, p + (size_t)k * f->of_width, k, indent);
 			continue;
 		}
 		print_indent(fp, indent);
@@ -289,7 +294,7 @@ ondisk_table_check(const ondisk_table_t *t)
 			if (f->of_sub == NULL || f->of_sub->ot_size != f->of_width)
 				return (f->of_name);
 		} else if (f->of_width != 1 && f->of_width != 2 && f->of_width != 4 &&
-		    f->of_width != 8) {
+			   f->of_width != 8) {
 			return (f->of_name);
 		}
 		next += (uint64_t)f->of_width * f->of_count;

@@ -16,14 +16,14 @@
 
 /* How a field is printed; the width tells how it is swapped. */
 typedef enum ondisk_kind {
-	OD_DEC,    /* number */
+	OD_DEC,	   /* number */
 	OD_SDEC,   /* signed number */
-	OD_HEX,    /* number, hexadecimal */
+	OD_HEX,	   /* number, hexadecimal */
 	OD_TIME,   /* seconds since 1970 */
 	OD_BYTES,  /* opaque bytes: never swapped, printed as hex */
 	OD_STRING, /* NUL-terminated inside a fixed field: never swapped */
 	OD_STRUCT, /* of_sub says what */
-	OD_PAD     /* zero on write, ignored on read; swapped by width, not printed */
+	OD_PAD	   /* zero on write, ignored on read; swapped by width, not printed */
 } ondisk_kind_t;
 
 typedef struct ondisk_table ondisk_table_t;
@@ -66,8 +66,8 @@ void ondisk_byteswap(const ondisk_table_t *t, void *buf);
 
 /* One "name = value" line per field, `indent` tabs before each, as zdb prints. */
 struct _IO_FILE;
-void ondisk_print(struct _IO_FILE *fp, const ondisk_table_t *t, const void *host,
-    int indent);
+void ondisk_print(
+    struct _IO_FILE *fp, const ondisk_table_t *t, const void *host, int indent);
 
 /*
  * Does the table cover every byte exactly once, in order? NULL, or the name of the

@@ -10,22 +10,22 @@
 #include "spl/debug.h"
 
 static const ondisk_field_t uberblock_fields[] = {
-	OD_FIELD(uberblock_t, ub_magic, 0, OD_HEX),
-	OD_FIELD(uberblock_t, ub_version, 8, OD_DEC),
-	OD_FIELD(uberblock_t, ub_txg, 16, OD_DEC),
-	OD_FIELD(uberblock_t, ub_guid_sum, 24, OD_DEC),
-	OD_FIELD(uberblock_t, ub_timestamp, 32, OD_TIME),
-	OD_SUB(uberblock_t, ub_rootbp, 40, &od_blkptr),
-	OD_FIELD(uberblock_t, ub_software_version, 168, OD_DEC),
-	OD_FIELD(uberblock_t, ub_mmp_magic, 176, OD_HEX),
-	OD_FIELD(uberblock_t, ub_mmp_delay, 184, OD_DEC),
-	OD_FIELD(uberblock_t, ub_mmp_config, 192, OD_HEX),
-	OD_FIELD(uberblock_t, ub_checkpoint_txg, 200, OD_DEC),
-	OD_FIELD(uberblock_t, ub_raidz_reflow_info, 208, OD_HEX),
+    OD_FIELD(uberblock_t, ub_magic, 0, OD_HEX),
+    OD_FIELD(uberblock_t, ub_version, 8, OD_DEC),
+    OD_FIELD(uberblock_t, ub_txg, 16, OD_DEC),
+    OD_FIELD(uberblock_t, ub_guid_sum, 24, OD_DEC),
+    OD_FIELD(uberblock_t, ub_timestamp, 32, OD_TIME),
+    OD_SUB(uberblock_t, ub_rootbp, 40, &od_blkptr),
+    OD_FIELD(uberblock_t, ub_software_version, 168, OD_DEC),
+    OD_FIELD(uberblock_t, ub_mmp_magic, 176, OD_HEX),
+    OD_FIELD(uberblock_t, ub_mmp_delay, 184, OD_DEC),
+    OD_FIELD(uberblock_t, ub_mmp_config, 192, OD_HEX),
+    OD_FIELD(uberblock_t, ub_checkpoint_txg, 200, OD_DEC),
+    OD_FIELD(uberblock_t, ub_raidz_reflow_info, 208, OD_HEX),
 };
 OD_TABLE(od_uberblock, uberblock_t, uberblock_fields, NULL);
 
-/* ---- geometry ---------------------------------------------------------------------- */
+/* ---- geometry ---- */
 
 uint64_t
 vdev_label_offset(uint64_t psize, int l, uint64_t offset)
@@ -36,7 +36,8 @@ vdev_label_offset(uint64_t psize, int l, uint64_t offset)
 	ASSERT3U(offset, <, VDEV_LABEL_SIZE);
 	if (l < VDEV_LABELS / 2)
 		return (start + offset);
-	return (vdev_label_psize(psize) - VDEV_LABELS * VDEV_LABEL_SIZE + start + offset);
+	return (
+	    vdev_label_psize(psize) - VDEV_LABELS * VDEV_LABEL_SIZE + start + offset);
 }
 
 int
@@ -59,12 +60,12 @@ vdev_leaf_asize(uint64_t psize)
 	return (psize <= labels ? 0 : psize - labels);
 }
 
-/* ---- checksummed regions --------------------------------------------------------------- */
+/* ---- checksummed regions ---- */
 
 static zio_cksum_t
 region_verifier(uint64_t dev_offset)
 {
-	return ((zio_cksum_t){ { dev_offset, 0, 0, 0 } });
+	return ((zio_cksum_t){{dev_offset, 0, 0, 0}});
 }
 
 void
@@ -92,7 +93,7 @@ label_region_verify(const void *region, size_t size, uint64_t dev_offset)
 	return (region_verify(region, size, dev_offset, NULL));
 }
 
-/* ---- uberblocks ------------------------------------------------------------------------------ */
+/* ---- uberblocks ---- */
 
 int
 uberblock_decode(
@@ -187,7 +188,8 @@ uberblock_from_words(const uint64_t *words, size_t n, uberblock_t *ub)
 {
 	uberblock_t u;
 
-	/* Old software stored fewer; without the root pointer it would be no uberblock. */
+	/* Old software stored fewer; without the root pointer it would be no uberblock.
+	 */
 	if (ondisk_decode_short(&od_uberblock, words, n * 8, 21 * 8, false, &u) != 0 ||
 	    u.ub_magic != UBERBLOCK_MAGIC)
 		return (EIO);
@@ -225,7 +227,8 @@ uberblock_print(FILE *fp, const uberblock_t *ub, const char *indent)
 	fprintf(fp, "%sversion = %" PRIu64 "\n", indent, ub->ub_version);
 	fprintf(fp, "%stxg = %" PRIu64 "\n", indent, ub->ub_txg);
 	fprintf(fp, "%sguid_sum = %" PRIu64 "\n", indent, ub->ub_guid_sum);
-	fprintf(fp, "%stimestamp = %" PRIu64 " UTC = %s\n", indent, ub->ub_timestamp, text);
+	fprintf(
+	    fp, "%stimestamp = %" PRIu64 " UTC = %s\n", indent, ub->ub_timestamp, text);
 	fprintf(fp, "%sbp = %s\n", indent, bp);
 	print_mmp(fp, ub, indent);
 	fprintf(fp, "%scheckpoint_txg = %" PRIu64 "\n", indent, ub->ub_checkpoint_txg);
@@ -233,10 +236,11 @@ uberblock_print(FILE *fp, const uberblock_t *ub, const char *indent)
 	    RRSS_GET_STATE(ub), RRSS_GET_OFFSET(ub));
 }
 
-/* ---- boot environment ---------------------------------------------------------------------------- */
+/* ---- boot environment ---- */
 
 int
-bootenv_decode(const void *region, size_t size, uint64_t *version, const uint8_t **payload)
+bootenv_decode(
+    const void *region, size_t size, uint64_t *version, const uint8_t **payload)
 {
 	if (size != VDEV_BOOTENV_SIZE)
 		return (EINVAL);

@@ -7,12 +7,12 @@
 
 #include "ondisk/blkptr.h"
 
-/* ---- geometry (§2.1, §2.2); all in bytes --------------------------------------- */
+/* ---- geometry (§2.1, §2.2); all in bytes ---- */
 
 #define VDEV_LABELS 4
 #define VDEV_LABEL_SIZE 0x40000ULL
 #define VDEV_LABEL_START_SIZE 0x400000ULL /* two labels and the boot region */
-#define VDEV_LABEL_END_SIZE 0x80000ULL    /* two labels */
+#define VDEV_LABEL_END_SIZE 0x80000ULL	  /* two labels */
 #define VDEV_BOOT_OFFSET 0x80000ULL
 #define VDEV_BOOT_SIZE 0x380000ULL
 #define SPA_MINDEVSIZE (64ULL << 20)
@@ -43,7 +43,7 @@ int vdev_label_number(uint64_t psize, uint64_t offset);
 /* Allocatable bytes of a leaf; 0 if it is too small. */
 uint64_t vdev_leaf_asize(uint64_t psize);
 
-/* ---- ring (§2.5) ------------------------------------------------------------------ */
+/* ---- ring (§2.5) ---- */
 
 #define MIN_UBERBLOCK_SHIFT 10
 #define MAX_UBERBLOCK_SHIFT 13
@@ -70,10 +70,11 @@ vdev_uberblock_count(uint64_t ashift)
 static inline uint64_t
 vdev_uberblock_offset(uint64_t ashift, unsigned n)
 {
-	return (VDEV_UBERBLOCK_RING_OFFSET + ((uint64_t)n << vdev_uberblock_shift(ashift)));
+	return (
+	    VDEV_UBERBLOCK_RING_OFFSET + ((uint64_t)n << vdev_uberblock_shift(ashift)));
 }
 
-/* ---- uberblock (§5) ----------------------------------------------------------------- */
+/* ---- uberblock (§5) ---- */
 
 #define UBERBLOCK_MAGIC 0x00bab10cULL
 #define UBERBLOCK_PHYS_SIZE 216
@@ -86,7 +87,8 @@ vdev_uberblock_offset(uint64_t ashift, unsigned n)
 static inline bool
 SPA_VERSION_IS_SUPPORTED(uint64_t v)
 {
-	return ((v >= 1 && v <= SPA_VERSION_BEFORE_FEATURES) || v == SPA_VERSION_FEATURES);
+	return (
+	    (v >= 1 && v <= SPA_VERSION_BEFORE_FEATURES) || v == SPA_VERSION_FEATURES);
 }
 
 typedef struct uberblock {
@@ -111,10 +113,11 @@ extern const ondisk_table_t od_uberblock;
  * trailer does not verify; EINVAL: magic wrong or size impossible. *swapped (may be
  * NULL): written by a host of the other byte order.
  */
-int uberblock_decode(const void *slot, size_t size, uint64_t dev_offset, uberblock_t *ub,
-    bool *swapped);
+int uberblock_decode(
+    const void *slot, size_t size, uint64_t dev_offset, uberblock_t *ub, bool *swapped);
 /* Fill a slot: uberblock, zeros, trailer for dev_offset. */
-void uberblock_encode(const uberblock_t *ub, void *slot, size_t size, uint64_t dev_offset);
+void uberblock_encode(
+    const uberblock_t *ub, void *slot, size_t size, uint64_t dev_offset);
 /* The template ring of a device that never saw a commit: ub with txg 0 (§2.3). */
 void uberblock_ring_init(const uberblock_t *ub, void *ring, uint64_t dev_offset);
 
@@ -124,7 +127,8 @@ int uberblock_compare(const uberblock_t *a, const uberblock_t *b);
 /* Slot a committed uberblock goes to. multihost leaves the last slot to heartbeats. */
 unsigned uberblock_slot(const uberblock_t *ub, uint64_t ashift, bool multihost);
 
-/* mmp_config (§5.3). The three numbers count only with a right magic and their valid bit. */
+/* mmp_config (§5.3). The three numbers count only with a right magic and their valid
+ * bit. */
 #define MMP_INTERVAL_VALID 0x1ULL
 #define MMP_SEQ_VALID 0x2ULL
 #define MMP_FAIL_INT_VALID 0x4ULL
@@ -143,7 +147,8 @@ MMP_BIT(const uberblock_t *ub, uint64_t bit)
 static inline uint64_t /* milliseconds */
 MMP_INTERVAL(const uberblock_t *ub)
 {
-	return (MMP_BIT(ub, MMP_INTERVAL_VALID) ? bf64_get(ub->ub_mmp_config, 8, 24) : 0);
+	return (
+	    MMP_BIT(ub, MMP_INTERVAL_VALID) ? bf64_get(ub->ub_mmp_config, 8, 24) : 0);
 }
 
 static inline uint64_t
@@ -155,7 +160,8 @@ MMP_SEQ(const uberblock_t *ub)
 static inline uint64_t
 MMP_FAIL_INT(const uberblock_t *ub)
 {
-	return (MMP_BIT(ub, MMP_FAIL_INT_VALID) ? bf64_get(ub->ub_mmp_config, 48, 16) : 0);
+	return (
+	    MMP_BIT(ub, MMP_FAIL_INT_VALID) ? bf64_get(ub->ub_mmp_config, 48, 16) : 0);
 }
 
 uint64_t mmp_config_make(uint64_t interval_ms, uint64_t seq, uint64_t fail_intervals);
@@ -183,11 +189,12 @@ RRSS_GET_STATE(const uberblock_t *ub)
 static inline void
 RRSS_SET(uberblock_t *ub, uint64_t offset, uint64_t state)
 {
-	ub->ub_raidz_reflow_info = bf64_set(
-	    bf64_set(0, 0, 55, offset >> SPA_MINBLOCKSHIFT), 55, 9, state);
+	ub->ub_raidz_reflow_info =
+	    bf64_set(bf64_set(0, 0, 55, offset >> SPA_MINBLOCKSHIFT), 55, 9, state);
 }
 
-/* The uberblock as 27 native words and back (checkpoint entry, §11.2; few words: rest 0). */
+/* The uberblock as 27 native words and back (checkpoint entry, §11.2; few words: rest
+ * 0). */
 #define UBERBLOCK_WORDS (UBERBLOCK_PHYS_SIZE / 8)
 void uberblock_to_words(const uberblock_t *ub, uint64_t words[UBERBLOCK_WORDS]);
 int uberblock_from_words(const uint64_t *words, size_t n, uberblock_t *ub);
@@ -195,14 +202,14 @@ int uberblock_from_words(const uint64_t *words, size_t n, uberblock_t *ub);
 /* Several lines in zdb's form. */
 void uberblock_print(struct _IO_FILE *fp, const uberblock_t *ub, const char *indent);
 
-/* ---- checksummed regions (§2.3) --------------------------------------------------------- */
+/* ---- checksummed regions (§2.3) ---- */
 
 /* Put the trailer into a region of `size` bytes that will stand at dev_offset. */
 void label_region_seal(void *region, size_t size, uint64_t dev_offset);
 /* 0 or ECKSUM. */
 int label_region_verify(const void *region, size_t size, uint64_t dev_offset);
 
-/* ---- boot environment (§2.4) ----------------------------------------------------------------- */
+/* ---- boot environment (§2.4) ---- */
 
 #define VDEV_BOOTENV_PAYLOAD_OFFSET 8
 #define VDEV_BOOTENV_PAYLOAD_SIZE 8144

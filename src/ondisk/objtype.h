@@ -26,8 +26,8 @@ typedef enum dmu_object_byteswap {
 #define DMU_OT_METADATA 0x40
 #define DMU_OT_ENCRYPTED 0x20
 #define DMU_OT_BYTESWAP_MASK 0x1f
-#define DMU_OT(byteswap, metadata, encrypted) \
-	(DMU_OT_NEWTYPE | ((metadata) ? DMU_OT_METADATA : 0) | \
+#define DMU_OT(byteswap, metadata, encrypted)                                          \
+	(DMU_OT_NEWTYPE | ((metadata) ? DMU_OT_METADATA : 0) |                         \
 	    ((encrypted) ? DMU_OT_ENCRYPTED : 0) | ((byteswap)&DMU_OT_BYTESWAP_MASK))
 
 typedef enum dmu_object_type {
@@ -114,11 +114,12 @@ typedef struct dmu_object_type_info {
 	uint8_t ot_byteswap; /* dmu_object_byteswap_t */
 	bool ot_metadata;
 	bool ot_dbuf_metadata_cache; /* worth keeping in the metadata dbuf cache */
-	bool ot_encrypt;             /* content encrypted in encrypted datasets */
+	bool ot_encrypt;	     /* content encrypted in encrypted datasets */
 } dmu_object_type_info_t;
 extern const dmu_object_type_info_t dmu_ot[DMU_OT_NUMTYPES];
 
-/* All of these accept any number; invalid types count as metadata and are not swapped. */
+/* All of these accept any number; invalid types count as metadata and are not swapped.
+ */
 bool DMU_OT_IS_VALID(uint64_t ot);
 bool DMU_OT_IS_METADATA(uint64_t ot);
 bool DMU_OT_IS_METADATA_CACHED(uint64_t ot);

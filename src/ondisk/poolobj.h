@@ -7,7 +7,7 @@
 
 #include "ondisk/blkptr.h"
 
-/* ---- gang header, classic form (format/01 §7.2) ---------------------------------- */
+/* ---- gang header, classic form (format/01 §7.2) ---- */
 
 #define SPA_GANGBLOCKSIZE 512
 #define SPA_GBH_NBLKPTRS 3
@@ -20,7 +20,7 @@ typedef struct zio_gbh_phys {
 _Static_assert(sizeof(zio_gbh_phys_t) == SPA_GANGBLOCKSIZE, "zio_gbh_phys_t");
 extern const ondisk_table_t od_zio_gbh;
 
-/* ---- scan state (format/02 §9.1–9.3) ------------------------------------------------ */
+/* ---- scan state (format/02 §9.1–9.3) ---- */
 
 typedef struct dsl_scan_phys {
 	uint64_t scn_func;
@@ -45,8 +45,19 @@ typedef struct dsl_scan_phys {
 _Static_assert(sizeof(dsl_scan_phys_t) == 24 * 8, "dsl_scan_phys_t");
 extern const ondisk_table_t od_dsl_scan;
 #define SCAN_PHYS_NUMINTS 24
-enum pool_scan_func { POOL_SCAN_NONE, POOL_SCAN_SCRUB, POOL_SCAN_RESILVER, POOL_SCAN_ERRORSCRUB };
-enum dsl_scan_state { DSS_NONE, DSS_SCANNING, DSS_FINISHED, DSS_CANCELED, DSS_ERRORSCRUBBING };
+enum pool_scan_func {
+	POOL_SCAN_NONE,
+	POOL_SCAN_SCRUB,
+	POOL_SCAN_RESILVER,
+	POOL_SCAN_ERRORSCRUB
+};
+enum dsl_scan_state {
+	DSS_NONE,
+	DSS_SCANNING,
+	DSS_FINISHED,
+	DSS_CANCELED,
+	DSS_ERRORSCRUBBING
+};
 #define DSF_VISIT_DS_AGAIN 0x1ULL
 #define DSF_SCRUB_PAUSED 0x2ULL
 #define DSF_SCRUB_THOROUGH 0x4ULL
@@ -80,7 +91,7 @@ typedef struct vdev_rebuild_phys {
 } vdev_rebuild_phys_t;
 extern const ondisk_table_t od_vdev_rebuild;
 
-/* ---- history (§9.5) ------------------------------------------------------------------- */
+/* ---- history (§9.5) ---- */
 
 typedef struct spa_history_phys {
 	uint64_t sh_pool_create_len;
@@ -91,10 +102,11 @@ typedef struct spa_history_phys {
 } spa_history_phys_t;
 _Static_assert(sizeof(spa_history_phys_t) == 40, "spa_history_phys_t");
 extern const ondisk_table_t od_spa_history;
-/* Physical offset in the object of a logical one (the part behind pool_create_len is a ring). */
+/* Physical offset in the object of a logical one (the part behind pool_create_len is a
+ * ring). */
 uint64_t spa_history_log_to_phys(const spa_history_phys_t *sh, uint64_t log_off);
 
-/* ---- device removal (§8.1, §8.2) --------------------------------------------------------- */
+/* ---- device removal (§8.1, §8.2) ---- */
 
 typedef struct spa_removing_phys {
 	uint64_t sr_state;
@@ -145,7 +157,7 @@ typedef struct vdev_indirect_birth_entry_phys {
 } vdev_indirect_birth_entry_phys_t;
 extern const ondisk_table_t od_vdev_indirect_birth_entry;
 
-/* ---- dedup tables (§7.2, §7.4, §7.6) ------------------------------------------------------- */
+/* ---- dedup tables (§7.2, §7.4, §7.6) ---- */
 
 typedef struct ddt_key {
 	zio_cksum_t ddk_cksum;
@@ -234,7 +246,7 @@ extern const ondisk_table_t od_ddt_log_record;
 #define DLR_INVALID 0
 #define DLR_ENTRY 1
 
-/* ---- clone tables (§7.7) ---------------------------------------------------------------------- */
+/* ---- clone tables (§7.7) ---- */
 
 typedef struct brt_vdev_phys {
 	uint64_t bvp_mos_entries;
@@ -249,7 +261,7 @@ _Static_assert(sizeof(brt_vdev_phys_t) == 56, "brt_vdev_phys_t");
 extern const ondisk_table_t od_brt_vdev;
 #define BRT_RANGESIZE (16ULL << 20)
 
-/* ---- cache devices (format/01 §11.1) ------------------------------------------------------------ */
+/* ---- cache devices (format/01 §11.1) ---- */
 
 #define L2ARC_DEV_HDR_MAGIC 0x5a46534341434845ULL
 #define L2ARC_LOG_BLK_MAGIC 0x4c4f47424c4b4844ULL
@@ -305,21 +317,22 @@ typedef struct l2arc_log_blk_phys {
 _Static_assert(sizeof(l2arc_log_blk_phys_t) == 128, "l2arc_log_blk_phys_t");
 extern const ondisk_table_t od_l2arc_log_blk;
 
-/* ---- bonus buffers ------------------------------------------------------------------------------ */
+/* ---- bonus buffers ---- */
 
 /*
  * A bonus buffer in host order as a record: a copy, zero-filled where older bonuses are
  * shorter. EIO if even shorter than minlen. The way back writes at most `len` bytes.
  */
-int ondisk_bonus_get(const ondisk_table_t *t, const void *bonus, size_t len, size_t minlen,
-    void *rec);
-void ondisk_bonus_put(const ondisk_table_t *t, const void *rec, void *bonus, size_t len);
+int ondisk_bonus_get(
+    const ondisk_table_t *t, const void *bonus, size_t len, size_t minlen, void *rec);
+void ondisk_bonus_put(
+    const ondisk_table_t *t, const void *rec, void *bonus, size_t len);
 
 /*
- * Element idx of a block that is an array of records in host order, NULL beyond its end:
- * mapping entries, births, redaction records.
+ * Element idx of a block that is an array of records in host order, NULL beyond its
+ * end: mapping entries, births, redaction records.
  */
-#define ONDISK_ARRAY_AT(type, block, size, idx) \
+#define ONDISK_ARRAY_AT(type, block, size, idx)                                        \
 	((type *)ondisk_array_at((block), (size), (idx), sizeof(type)))
 void *ondisk_array_at(void *block, size_t size, uint64_t idx, size_t elsize);
 

@@ -7,11 +7,11 @@
 #include "spl/debug.h"
 
 static const ondisk_field_t space_map_fields[] = {
-	OD_FIELD(space_map_phys_t, smp_object, 0, OD_DEC),
-	OD_FIELD(space_map_phys_t, smp_length, 8, OD_DEC),
-	OD_FIELD(space_map_phys_t, smp_alloc, 16, OD_SDEC),
-	OD_ARRAY(space_map_phys_t, smp_pad, 24, 5, OD_PAD),
-	OD_ARRAY(space_map_phys_t, smp_histogram, 64, SPACE_MAP_HISTOGRAM_SIZE, OD_DEC),
+    OD_FIELD(space_map_phys_t, smp_object, 0, OD_DEC),
+    OD_FIELD(space_map_phys_t, smp_length, 8, OD_DEC),
+    OD_FIELD(space_map_phys_t, smp_alloc, 16, OD_SDEC),
+    OD_ARRAY(space_map_phys_t, smp_pad, 24, 5, OD_PAD),
+    OD_ARRAY(space_map_phys_t, smp_histogram, 64, SPACE_MAP_HISTOGRAM_SIZE, OD_DEC),
 };
 OD_TABLE(od_space_map, space_map_phys_t, space_map_fields, NULL);
 
@@ -22,7 +22,7 @@ OD_TABLE(od_space_map, space_map_phys_t, space_map_fields, NULL);
 unsigned
 sm_entry_decode(const uint64_t *words, size_t n, space_map_entry_t *sme)
 {
-	space_map_entry_t e = { .sme_vdev = SM_NO_VDEV };
+	space_map_entry_t e = {.sme_vdev = SM_NO_VDEV};
 	unsigned used = 1;
 
 	if (n == 0)
@@ -59,7 +59,7 @@ bool
 sm_entry_fits_one(const space_map_entry_t *sme)
 {
 	return (sme->sme_vdev == SM_NO_VDEV && sme->sme_offset < SM_OFFSET_MAX1 &&
-	    sme->sme_run <= SM_RUN_MAX1);
+		sme->sme_run <= SM_RUN_MAX1);
 }
 
 unsigned

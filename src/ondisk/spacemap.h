@@ -24,7 +24,7 @@ typedef enum maptype { SM_ALLOC = 0, SM_FREE = 1 } maptype_t;
 typedef enum sm_entry_kind {
 	SM_ENTRY_RANGE,
 	SM_ENTRY_DEBUG, /* action in sme_type, sme_pass, sme_txg */
-	SM_ENTRY_PAD    /* debug word of txg 0 */
+	SM_ENTRY_PAD	/* debug word of txg 0 */
 } sm_entry_kind_t;
 
 typedef struct space_map_entry {
@@ -49,8 +49,9 @@ typedef struct space_map_entry {
  */
 unsigned sm_entry_decode(const uint64_t *words, size_t n, space_map_entry_t *sme);
 /*
- * Encode one entry into words[2]; returns the words used. A range gets the one-word form
- * when it fits and sme_vdev is SM_NO_VDEV. Offset and run must be below the maxima.
+ * Encode one entry into words[2]; returns the words used. A range gets the one-word
+ * form when it fits and sme_vdev is SM_NO_VDEV. Offset and run must be below the
+ * maxima.
  */
 unsigned sm_entry_encode(const space_map_entry_t *sme, uint64_t words[2]);
 /* May this range be written in the one-word form? */

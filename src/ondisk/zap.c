@@ -7,81 +7,81 @@
 #include "spl/debug.h"
 
 static const ondisk_field_t mzap_fields[] = {
-	OD_FIELD(mzap_phys_t, mz_block_type, 0, OD_HEX),
-	OD_FIELD(mzap_phys_t, mz_salt, 8, OD_HEX),
-	OD_FIELD(mzap_phys_t, mz_normflags, 16, OD_HEX),
-	OD_ARRAY(mzap_phys_t, mz_pad, 24, 5, OD_PAD),
+    OD_FIELD(mzap_phys_t, mz_block_type, 0, OD_HEX),
+    OD_FIELD(mzap_phys_t, mz_salt, 8, OD_HEX),
+    OD_FIELD(mzap_phys_t, mz_normflags, 16, OD_HEX),
+    OD_ARRAY(mzap_phys_t, mz_pad, 24, 5, OD_PAD),
 };
 OD_TABLE(od_mzap, mzap_phys_t, mzap_fields, NULL);
 
 static const ondisk_field_t mzap_ent_fields[] = {
-	OD_FIELD(mzap_ent_phys_t, mze_value, 0, OD_DEC),
-	OD_FIELD(mzap_ent_phys_t, mze_cd, 8, OD_DEC),
-	OD_FIELD(mzap_ent_phys_t, mze_pad, 12, OD_PAD),
-	OD_RAW(mzap_ent_phys_t, mze_name, 14, OD_STRING),
+    OD_FIELD(mzap_ent_phys_t, mze_value, 0, OD_DEC),
+    OD_FIELD(mzap_ent_phys_t, mze_cd, 8, OD_DEC),
+    OD_FIELD(mzap_ent_phys_t, mze_pad, 12, OD_PAD),
+    OD_RAW(mzap_ent_phys_t, mze_name, 14, OD_STRING),
 };
 OD_TABLE(od_mzap_ent, mzap_ent_phys_t, mzap_ent_fields, NULL);
 
 static const ondisk_field_t zap_table_phys_fields[] = {
-	OD_FIELD(zap_table_phys_t, zt_blk, 0, OD_DEC),
-	OD_FIELD(zap_table_phys_t, zt_numblks, 8, OD_DEC),
-	OD_FIELD(zap_table_phys_t, zt_shift, 16, OD_DEC),
-	OD_FIELD(zap_table_phys_t, zt_nextblk, 24, OD_DEC),
-	OD_FIELD(zap_table_phys_t, zt_blks_copied, 32, OD_DEC),
+    OD_FIELD(zap_table_phys_t, zt_blk, 0, OD_DEC),
+    OD_FIELD(zap_table_phys_t, zt_numblks, 8, OD_DEC),
+    OD_FIELD(zap_table_phys_t, zt_shift, 16, OD_DEC),
+    OD_FIELD(zap_table_phys_t, zt_nextblk, 24, OD_DEC),
+    OD_FIELD(zap_table_phys_t, zt_blks_copied, 32, OD_DEC),
 };
 OD_TABLE(od_zap_table_phys, zap_table_phys_t, zap_table_phys_fields, NULL);
 
 static const ondisk_field_t zap_fields[] = {
-	OD_FIELD(zap_phys_t, zap_block_type, 0, OD_HEX),
-	OD_FIELD(zap_phys_t, zap_magic, 8, OD_HEX),
-	OD_SUB(zap_phys_t, zap_ptrtbl, 16, &od_zap_table_phys),
-	OD_FIELD(zap_phys_t, zap_freeblk, 56, OD_DEC),
-	OD_FIELD(zap_phys_t, zap_num_leafs, 64, OD_DEC),
-	OD_FIELD(zap_phys_t, zap_num_entries, 72, OD_DEC),
-	OD_FIELD(zap_phys_t, zap_salt, 80, OD_HEX),
-	OD_FIELD(zap_phys_t, zap_normflags, 88, OD_HEX),
-	OD_FIELD(zap_phys_t, zap_flags, 96, OD_HEX),
+    OD_FIELD(zap_phys_t, zap_block_type, 0, OD_HEX),
+    OD_FIELD(zap_phys_t, zap_magic, 8, OD_HEX),
+    OD_SUB(zap_phys_t, zap_ptrtbl, 16, &od_zap_table_phys),
+    OD_FIELD(zap_phys_t, zap_freeblk, 56, OD_DEC),
+    OD_FIELD(zap_phys_t, zap_num_leafs, 64, OD_DEC),
+    OD_FIELD(zap_phys_t, zap_num_entries, 72, OD_DEC),
+    OD_FIELD(zap_phys_t, zap_salt, 80, OD_HEX),
+    OD_FIELD(zap_phys_t, zap_normflags, 88, OD_HEX),
+    OD_FIELD(zap_phys_t, zap_flags, 96, OD_HEX),
 };
 OD_TABLE(od_zap, zap_phys_t, zap_fields, NULL);
 
 static const ondisk_field_t zap_leaf_fields[] = {
-	OD_FIELD(zap_leaf_phys_t, l_block_type, 0, OD_HEX),
-	OD_FIELD(zap_leaf_phys_t, l_pad1, 8, OD_PAD),
-	OD_FIELD(zap_leaf_phys_t, l_prefix, 16, OD_HEX),
-	OD_FIELD(zap_leaf_phys_t, l_magic, 24, OD_HEX),
-	OD_FIELD(zap_leaf_phys_t, l_nfree, 28, OD_DEC),
-	OD_FIELD(zap_leaf_phys_t, l_nentries, 30, OD_DEC),
-	OD_FIELD(zap_leaf_phys_t, l_prefix_len, 32, OD_DEC),
-	OD_FIELD(zap_leaf_phys_t, l_freelist, 34, OD_DEC),
-	OD_FIELD(zap_leaf_phys_t, l_flags, 36, OD_HEX),
-	OD_RAW(zap_leaf_phys_t, l_pad2, 37, OD_PAD),
+    OD_FIELD(zap_leaf_phys_t, l_block_type, 0, OD_HEX),
+    OD_FIELD(zap_leaf_phys_t, l_pad1, 8, OD_PAD),
+    OD_FIELD(zap_leaf_phys_t, l_prefix, 16, OD_HEX),
+    OD_FIELD(zap_leaf_phys_t, l_magic, 24, OD_HEX),
+    OD_FIELD(zap_leaf_phys_t, l_nfree, 28, OD_DEC),
+    OD_FIELD(zap_leaf_phys_t, l_nentries, 30, OD_DEC),
+    OD_FIELD(zap_leaf_phys_t, l_prefix_len, 32, OD_DEC),
+    OD_FIELD(zap_leaf_phys_t, l_freelist, 34, OD_DEC),
+    OD_FIELD(zap_leaf_phys_t, l_flags, 36, OD_HEX),
+    OD_RAW(zap_leaf_phys_t, l_pad2, 37, OD_PAD),
 };
 OD_TABLE(od_zap_leaf, zap_leaf_phys_t, zap_leaf_fields, NULL);
 
 static const ondisk_field_t zap_leaf_entry_fields[] = {
-	OD_FIELD(zap_leaf_entry_t, le_type, 0, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_value_intlen, 1, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_next, 2, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_name_chunk, 4, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_name_numints, 6, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_value_chunk, 8, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_value_numints, 10, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_cd, 12, OD_DEC),
-	OD_FIELD(zap_leaf_entry_t, le_hash, 16, OD_HEX),
+    OD_FIELD(zap_leaf_entry_t, le_type, 0, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_value_intlen, 1, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_next, 2, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_name_chunk, 4, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_name_numints, 6, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_value_chunk, 8, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_value_numints, 10, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_cd, 12, OD_DEC),
+    OD_FIELD(zap_leaf_entry_t, le_hash, 16, OD_HEX),
 };
 OD_TABLE(od_zap_leaf_entry, zap_leaf_entry_t, zap_leaf_entry_fields, NULL);
 
 static const ondisk_field_t zap_leaf_array_fields[] = {
-	OD_FIELD(zap_leaf_array_t, la_type, 0, OD_DEC),
-	OD_RAW(zap_leaf_array_t, la_array, 1, OD_BYTES),
-	OD_FIELD(zap_leaf_array_t, la_next, 22, OD_DEC),
+    OD_FIELD(zap_leaf_array_t, la_type, 0, OD_DEC),
+    OD_RAW(zap_leaf_array_t, la_array, 1, OD_BYTES),
+    OD_FIELD(zap_leaf_array_t, la_next, 22, OD_DEC),
 };
 OD_TABLE(od_zap_leaf_array, zap_leaf_array_t, zap_leaf_array_fields, NULL);
 
 static const ondisk_field_t zap_leaf_free_fields[] = {
-	OD_FIELD(zap_leaf_free_t, lf_type, 0, OD_DEC),
-	OD_RAW(zap_leaf_free_t, lf_pad, 1, OD_PAD),
-	OD_FIELD(zap_leaf_free_t, lf_next, 22, OD_DEC),
+    OD_FIELD(zap_leaf_free_t, lf_type, 0, OD_DEC),
+    OD_RAW(zap_leaf_free_t, lf_pad, 1, OD_PAD),
+    OD_FIELD(zap_leaf_free_t, lf_next, 22, OD_DEC),
 };
 OD_TABLE(od_zap_leaf_free, zap_leaf_free_t, zap_leaf_free_fields, NULL);
 
@@ -99,7 +99,7 @@ zap_block_type(const void *block, size_t size)
 	return (size < 8 ? 0 : ondisk_get64(block, false));
 }
 
-/* ---- microzap --------------------------------------------------------------------- */
+/* ---- microzap ---- */
 
 mzap_phys_t *
 mzap_header(void *block, size_t size)
@@ -135,7 +135,7 @@ mzap_init(void *block, size_t size, uint64_t salt, uint64_t normflags)
 	mz->mz_normflags = normflags;
 }
 
-/* ---- fatzap header -------------------------------------------------------------------- */
+/* ---- fatzap header ---- */
 
 zap_phys_t *
 zap_header(void *block, size_t size)
@@ -164,7 +164,7 @@ zap_embedded_ptr(void *block, size_t size, uint64_t idx)
 	return ((uint64_t *)block + n + idx);
 }
 
-/* ---- fatzap leaf -------------------------------------------------------------------------- */
+/* ---- fatzap leaf ---- */
 
 zap_leaf_phys_t *
 zap_leaf_header(void *block, size_t size)
@@ -232,7 +232,7 @@ zap_leaf_format(void *block, size_t size, bool sorted)
 	}
 }
 
-/* ---- byte order ------------------------------------------------------------------------------- */
+/* ---- byte order ---- */
 
 static void
 mzap_byteswap(void *block, size_t size)

@@ -19,7 +19,7 @@
 /* First word of a block. 0 if the block is shorter. */
 uint64_t zap_block_type(const void *block, size_t size);
 
-/* ---- microzap (§2.1) ------------------------------------------------------------ */
+/* ---- microzap (§2.1) ---- */
 
 #define MZAP_ENT_LEN 64
 #define MZAP_NAME_LEN 50
@@ -57,7 +57,7 @@ bool mzap_ent_valid(const mzap_ent_phys_t *mze);
 /* Format an empty microzap. */
 void mzap_init(void *block, size_t size, uint64_t salt, uint64_t normflags);
 
-/* ---- fatzap header (§2.3) ---------------------------------------------------------- */
+/* ---- fatzap header (§2.3) ---- */
 
 typedef struct zap_table_phys {
 	uint64_t zt_blk;
@@ -89,7 +89,7 @@ int zap_embedded_ptrtbl_shift(size_t size);
 /* Entry of the embedded pointer table. */
 uint64_t *zap_embedded_ptr(void *block, size_t size, uint64_t idx);
 
-/* ---- fatzap leaf (§2.5) --------------------------------------------------------------- */
+/* ---- fatzap leaf (§2.5) ---- */
 
 #define ZAP_LEAF_CHUNKSIZE 24
 #define ZAP_LEAF_ARRAY_BYTES 21
@@ -142,8 +142,7 @@ typedef union zap_leaf_chunk {
 	zap_leaf_free_t l_free;
 } zap_leaf_chunk_t;
 _Static_assert(sizeof(zap_leaf_chunk_t) == ZAP_LEAF_CHUNKSIZE, "zap_leaf_chunk_t");
-extern const ondisk_table_t od_zap_leaf_entry, od_zap_leaf_array,
-    od_zap_leaf_free;
+extern const ondisk_table_t od_zap_leaf_entry, od_zap_leaf_array, od_zap_leaf_free;
 
 /* NULL if the block is no leaf (type, magic, size a power of two in 512..1 MiB). */
 zap_leaf_phys_t *zap_leaf_header(void *block, size_t size);

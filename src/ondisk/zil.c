@@ -7,167 +7,167 @@
 #include "ondisk/zpl.h"
 
 static const ondisk_field_t zil_header_fields[] = {
-	OD_FIELD(zil_header_t, zh_claim_txg, 0, OD_DEC),
-	OD_FIELD(zil_header_t, zh_replay_seq, 8, OD_DEC),
-	OD_SUB(zil_header_t, zh_log, 16, &od_blkptr),
-	OD_FIELD(zil_header_t, zh_claim_blk_seq, 144, OD_DEC),
-	OD_FIELD(zil_header_t, zh_flags, 152, OD_HEX),
-	OD_FIELD(zil_header_t, zh_claim_lr_seq, 160, OD_DEC),
-	OD_ARRAY(zil_header_t, zh_pad, 168, 3, OD_PAD),
+    OD_FIELD(zil_header_t, zh_claim_txg, 0, OD_DEC),
+    OD_FIELD(zil_header_t, zh_replay_seq, 8, OD_DEC),
+    OD_SUB(zil_header_t, zh_log, 16, &od_blkptr),
+    OD_FIELD(zil_header_t, zh_claim_blk_seq, 144, OD_DEC),
+    OD_FIELD(zil_header_t, zh_flags, 152, OD_HEX),
+    OD_FIELD(zil_header_t, zh_claim_lr_seq, 160, OD_DEC),
+    OD_ARRAY(zil_header_t, zh_pad, 168, 3, OD_PAD),
 };
 OD_TABLE(od_zil_header, zil_header_t, zil_header_fields, NULL);
 
 static const ondisk_field_t zio_eck_fields[] = {
-	OD_FIELD(zio_eck_t, zec_magic, 0, OD_HEX),
-	OD_SUB(zio_eck_t, zec_cksum, 8, &od_zio_cksum),
+    OD_FIELD(zio_eck_t, zec_magic, 0, OD_HEX),
+    OD_SUB(zio_eck_t, zec_cksum, 8, &od_zio_cksum),
 };
 OD_TABLE(od_zio_eck, zio_eck_t, zio_eck_fields, NULL);
 
 static const ondisk_field_t zil_chain_fields[] = {
-	OD_FIELD(zil_chain_t, zc_pad, 0, OD_PAD),
-	OD_SUB(zil_chain_t, zc_next_blk, 8, &od_blkptr),
-	OD_FIELD(zil_chain_t, zc_nused, 136, OD_DEC),
-	OD_SUB(zil_chain_t, zc_eck, 144, &od_zio_eck),
+    OD_FIELD(zil_chain_t, zc_pad, 0, OD_PAD),
+    OD_SUB(zil_chain_t, zc_next_blk, 8, &od_blkptr),
+    OD_FIELD(zil_chain_t, zc_nused, 136, OD_DEC),
+    OD_SUB(zil_chain_t, zc_eck, 144, &od_zio_eck),
 };
 OD_TABLE(od_zil_chain, zil_chain_t, zil_chain_fields, NULL);
 
-/* ---- records: fixed parts (§5.6) ---------------------------------------------------- */
+/* ---- records: fixed parts (§5.6) ---- */
 
 static const ondisk_field_t lr_fields[] = {
-	OD_FIELD(lr_t, lrc_txtype, 0, OD_HEX),
-	OD_FIELD(lr_t, lrc_reclen, 8, OD_DEC),
-	OD_FIELD(lr_t, lrc_txg, 16, OD_DEC),
-	OD_FIELD(lr_t, lrc_seq, 24, OD_DEC),
+    OD_FIELD(lr_t, lrc_txtype, 0, OD_HEX),
+    OD_FIELD(lr_t, lrc_reclen, 8, OD_DEC),
+    OD_FIELD(lr_t, lrc_txg, 16, OD_DEC),
+    OD_FIELD(lr_t, lrc_seq, 24, OD_DEC),
 };
 OD_TABLE(od_lr, lr_t, lr_fields, NULL);
 
 static const ondisk_field_t lr_create_fields[] = {
-	OD_SUB(lr_create_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_create_t, lr_doid, 32, OD_DEC),
-	OD_FIELD(lr_create_t, lr_foid, 40, OD_DEC),
-	OD_FIELD(lr_create_t, lr_mode, 48, OD_HEX),
-	OD_FIELD(lr_create_t, lr_uid, 56, OD_DEC),
-	OD_FIELD(lr_create_t, lr_gid, 64, OD_DEC),
-	OD_FIELD(lr_create_t, lr_gen, 72, OD_DEC),
-	OD_ARRAY(lr_create_t, lr_crtime, 80, 2, OD_DEC),
-	OD_FIELD(lr_create_t, lr_rdev, 96, OD_HEX),
+    OD_SUB(lr_create_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_create_t, lr_doid, 32, OD_DEC),
+    OD_FIELD(lr_create_t, lr_foid, 40, OD_DEC),
+    OD_FIELD(lr_create_t, lr_mode, 48, OD_HEX),
+    OD_FIELD(lr_create_t, lr_uid, 56, OD_DEC),
+    OD_FIELD(lr_create_t, lr_gid, 64, OD_DEC),
+    OD_FIELD(lr_create_t, lr_gen, 72, OD_DEC),
+    OD_ARRAY(lr_create_t, lr_crtime, 80, 2, OD_DEC),
+    OD_FIELD(lr_create_t, lr_rdev, 96, OD_HEX),
 };
 OD_TABLE(od_lr_create, lr_create_t, lr_create_fields, NULL);
 
 static const ondisk_field_t lr_acl_create_fields[] = {
-	OD_SUB(lr_acl_create_t, lr_create, 0, &od_lr_create),
-	OD_FIELD(lr_acl_create_t, lr_aclcnt, 104, OD_DEC),
-	OD_FIELD(lr_acl_create_t, lr_domcnt, 112, OD_DEC),
-	OD_FIELD(lr_acl_create_t, lr_fuidcnt, 120, OD_DEC),
-	OD_FIELD(lr_acl_create_t, lr_acl_bytes, 128, OD_DEC),
-	OD_FIELD(lr_acl_create_t, lr_acl_flags, 136, OD_HEX),
+    OD_SUB(lr_acl_create_t, lr_create, 0, &od_lr_create),
+    OD_FIELD(lr_acl_create_t, lr_aclcnt, 104, OD_DEC),
+    OD_FIELD(lr_acl_create_t, lr_domcnt, 112, OD_DEC),
+    OD_FIELD(lr_acl_create_t, lr_fuidcnt, 120, OD_DEC),
+    OD_FIELD(lr_acl_create_t, lr_acl_bytes, 128, OD_DEC),
+    OD_FIELD(lr_acl_create_t, lr_acl_flags, 136, OD_HEX),
 };
 OD_TABLE(od_lr_acl_create, lr_acl_create_t, lr_acl_create_fields, NULL);
 
 static const ondisk_field_t lr_remove_fields[] = {
-	OD_SUB(lr_remove_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_remove_t, lr_doid, 32, OD_DEC),
+    OD_SUB(lr_remove_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_remove_t, lr_doid, 32, OD_DEC),
 };
 OD_TABLE(od_lr_remove, lr_remove_t, lr_remove_fields, NULL);
 
 static const ondisk_field_t lr_link_fields[] = {
-	OD_SUB(lr_link_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_link_t, lr_doid, 32, OD_DEC),
-	OD_FIELD(lr_link_t, lr_link_obj, 40, OD_DEC),
+    OD_SUB(lr_link_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_link_t, lr_doid, 32, OD_DEC),
+    OD_FIELD(lr_link_t, lr_link_obj, 40, OD_DEC),
 };
 OD_TABLE(od_lr_link, lr_link_t, lr_link_fields, NULL);
 
 static const ondisk_field_t lr_rename_fields[] = {
-	OD_SUB(lr_rename_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_rename_t, lr_sdoid, 32, OD_DEC),
-	OD_FIELD(lr_rename_t, lr_tdoid, 40, OD_DEC),
+    OD_SUB(lr_rename_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_rename_t, lr_sdoid, 32, OD_DEC),
+    OD_FIELD(lr_rename_t, lr_tdoid, 40, OD_DEC),
 };
 OD_TABLE(od_lr_rename, lr_rename_t, lr_rename_fields, NULL);
 
 static const ondisk_field_t lr_rename_whiteout_fields[] = {
-	OD_SUB(lr_rename_whiteout_t, lr_rename, 0, &od_lr_rename),
-	OD_FIELD(lr_rename_whiteout_t, lr_wfoid, 48, OD_DEC),
-	OD_FIELD(lr_rename_whiteout_t, lr_wmode, 56, OD_HEX),
-	OD_FIELD(lr_rename_whiteout_t, lr_wuid, 64, OD_DEC),
-	OD_FIELD(lr_rename_whiteout_t, lr_wgid, 72, OD_DEC),
-	OD_FIELD(lr_rename_whiteout_t, lr_wgen, 80, OD_DEC),
-	OD_ARRAY(lr_rename_whiteout_t, lr_wcrtime, 88, 2, OD_DEC),
-	OD_FIELD(lr_rename_whiteout_t, lr_wrdev, 104, OD_HEX),
+    OD_SUB(lr_rename_whiteout_t, lr_rename, 0, &od_lr_rename),
+    OD_FIELD(lr_rename_whiteout_t, lr_wfoid, 48, OD_DEC),
+    OD_FIELD(lr_rename_whiteout_t, lr_wmode, 56, OD_HEX),
+    OD_FIELD(lr_rename_whiteout_t, lr_wuid, 64, OD_DEC),
+    OD_FIELD(lr_rename_whiteout_t, lr_wgid, 72, OD_DEC),
+    OD_FIELD(lr_rename_whiteout_t, lr_wgen, 80, OD_DEC),
+    OD_ARRAY(lr_rename_whiteout_t, lr_wcrtime, 88, 2, OD_DEC),
+    OD_FIELD(lr_rename_whiteout_t, lr_wrdev, 104, OD_HEX),
 };
 OD_TABLE(od_lr_rename_whiteout, lr_rename_whiteout_t, lr_rename_whiteout_fields, NULL);
 
 static const ondisk_field_t lr_write_fields[] = {
-	OD_SUB(lr_write_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_write_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_write_t, lr_offset, 40, OD_HEX),
-	OD_FIELD(lr_write_t, lr_length, 48, OD_HEX),
-	OD_FIELD(lr_write_t, lr_blkoff, 56, OD_PAD),
-	OD_SUB(lr_write_t, lr_blkptr, 64, &od_blkptr),
+    OD_SUB(lr_write_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_write_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_write_t, lr_offset, 40, OD_HEX),
+    OD_FIELD(lr_write_t, lr_length, 48, OD_HEX),
+    OD_FIELD(lr_write_t, lr_blkoff, 56, OD_PAD),
+    OD_SUB(lr_write_t, lr_blkptr, 64, &od_blkptr),
 };
 OD_TABLE(od_lr_write, lr_write_t, lr_write_fields, NULL);
 
 static const ondisk_field_t lr_truncate_fields[] = {
-	OD_SUB(lr_truncate_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_truncate_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_truncate_t, lr_offset, 40, OD_HEX),
-	OD_FIELD(lr_truncate_t, lr_length, 48, OD_HEX),
+    OD_SUB(lr_truncate_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_truncate_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_truncate_t, lr_offset, 40, OD_HEX),
+    OD_FIELD(lr_truncate_t, lr_length, 48, OD_HEX),
 };
 OD_TABLE(od_lr_truncate, lr_truncate_t, lr_truncate_fields, NULL);
 
 static const ondisk_field_t lr_setattr_fields[] = {
-	OD_SUB(lr_setattr_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_setattr_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_setattr_t, lr_mask, 40, OD_HEX),
-	OD_FIELD(lr_setattr_t, lr_mode, 48, OD_HEX),
-	OD_FIELD(lr_setattr_t, lr_uid, 56, OD_DEC),
-	OD_FIELD(lr_setattr_t, lr_gid, 64, OD_DEC),
-	OD_FIELD(lr_setattr_t, lr_size, 72, OD_DEC),
-	OD_ARRAY(lr_setattr_t, lr_atime, 80, 2, OD_DEC),
-	OD_ARRAY(lr_setattr_t, lr_mtime, 96, 2, OD_DEC),
+    OD_SUB(lr_setattr_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_setattr_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_setattr_t, lr_mask, 40, OD_HEX),
+    OD_FIELD(lr_setattr_t, lr_mode, 48, OD_HEX),
+    OD_FIELD(lr_setattr_t, lr_uid, 56, OD_DEC),
+    OD_FIELD(lr_setattr_t, lr_gid, 64, OD_DEC),
+    OD_FIELD(lr_setattr_t, lr_size, 72, OD_DEC),
+    OD_ARRAY(lr_setattr_t, lr_atime, 80, 2, OD_DEC),
+    OD_ARRAY(lr_setattr_t, lr_mtime, 96, 2, OD_DEC),
 };
 OD_TABLE(od_lr_setattr, lr_setattr_t, lr_setattr_fields, NULL);
 
 static const ondisk_field_t lr_acl_v0_fields[] = {
-	OD_SUB(lr_acl_v0_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_acl_v0_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_acl_v0_t, lr_aclcnt, 40, OD_DEC),
+    OD_SUB(lr_acl_v0_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_acl_v0_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_acl_v0_t, lr_aclcnt, 40, OD_DEC),
 };
 OD_TABLE(od_lr_acl_v0, lr_acl_v0_t, lr_acl_v0_fields, NULL);
 
 static const ondisk_field_t lr_acl_fields[] = {
-	OD_SUB(lr_acl_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_acl_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_acl_t, lr_aclcnt, 40, OD_DEC),
-	OD_FIELD(lr_acl_t, lr_domcnt, 48, OD_DEC),
-	OD_FIELD(lr_acl_t, lr_fuidcnt, 56, OD_DEC),
-	OD_FIELD(lr_acl_t, lr_acl_bytes, 64, OD_DEC),
-	OD_FIELD(lr_acl_t, lr_acl_flags, 72, OD_HEX),
+    OD_SUB(lr_acl_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_acl_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_acl_t, lr_aclcnt, 40, OD_DEC),
+    OD_FIELD(lr_acl_t, lr_domcnt, 48, OD_DEC),
+    OD_FIELD(lr_acl_t, lr_fuidcnt, 56, OD_DEC),
+    OD_FIELD(lr_acl_t, lr_acl_bytes, 64, OD_DEC),
+    OD_FIELD(lr_acl_t, lr_acl_flags, 72, OD_HEX),
 };
 OD_TABLE(od_lr_acl, lr_acl_t, lr_acl_fields, NULL);
 
 static const ondisk_field_t lr_setsaxattr_fields[] = {
-	OD_SUB(lr_setsaxattr_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_setsaxattr_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_setsaxattr_t, lr_size, 40, OD_DEC),
+    OD_SUB(lr_setsaxattr_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_setsaxattr_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_setsaxattr_t, lr_size, 40, OD_DEC),
 };
 OD_TABLE(od_lr_setsaxattr, lr_setsaxattr_t, lr_setsaxattr_fields, NULL);
 
 static const ondisk_field_t lr_clone_range_fields[] = {
-	OD_SUB(lr_clone_range_t, lr_common, 0, &od_lr),
-	OD_FIELD(lr_clone_range_t, lr_foid, 32, OD_DEC),
-	OD_FIELD(lr_clone_range_t, lr_offset, 40, OD_HEX),
-	OD_FIELD(lr_clone_range_t, lr_length, 48, OD_HEX),
-	OD_FIELD(lr_clone_range_t, lr_blksz, 56, OD_HEX),
-	OD_FIELD(lr_clone_range_t, lr_nbps, 64, OD_DEC),
+    OD_SUB(lr_clone_range_t, lr_common, 0, &od_lr),
+    OD_FIELD(lr_clone_range_t, lr_foid, 32, OD_DEC),
+    OD_FIELD(lr_clone_range_t, lr_offset, 40, OD_HEX),
+    OD_FIELD(lr_clone_range_t, lr_length, 48, OD_HEX),
+    OD_FIELD(lr_clone_range_t, lr_blksz, 56, OD_HEX),
+    OD_FIELD(lr_clone_range_t, lr_nbps, 64, OD_DEC),
 };
 OD_TABLE(od_lr_clone_range, lr_clone_range_t, lr_clone_range_fields, NULL);
 
 static const ondisk_field_t lr_xvattr_fields[] = {
-	OD_FIELD(lr_xvattr_t, lr_attr_masksize, 0, OD_DEC),
-	OD_ARRAY(lr_xvattr_t, lr_attr_bitmap, 4, LR_XVAT_MAPSIZE, OD_HEX),
-	OD_FIELD(lr_xvattr_t, lr_attr_attrs, 16, OD_HEX),
-	OD_ARRAY(lr_xvattr_t, lr_attr_crtime, 24, 2, OD_DEC),
-	OD_RAW(lr_xvattr_t, lr_attr_scanstamp, 40, OD_BYTES),
+    OD_FIELD(lr_xvattr_t, lr_attr_masksize, 0, OD_DEC),
+    OD_ARRAY(lr_xvattr_t, lr_attr_bitmap, 4, LR_XVAT_MAPSIZE, OD_HEX),
+    OD_FIELD(lr_xvattr_t, lr_attr_attrs, 16, OD_HEX),
+    OD_ARRAY(lr_xvattr_t, lr_attr_crtime, 24, 2, OD_DEC),
+    OD_RAW(lr_xvattr_t, lr_attr_scanstamp, 40, OD_BYTES),
 };
 OD_TABLE(od_lr_xvattr, lr_xvattr_t, lr_xvattr_fields, NULL);
 
@@ -175,30 +175,30 @@ static const struct {
 	const char *lt_name;
 	const ondisk_table_t *lt_table;
 } lr_types[TX_MAX_TYPE] = {
-	[TX_CREATE] = { "TX_CREATE", &od_lr_create },
-	[TX_MKDIR] = { "TX_MKDIR", &od_lr_create },
-	[TX_MKXATTR] = { "TX_MKXATTR", &od_lr_create },
-	[TX_SYMLINK] = { "TX_SYMLINK", &od_lr_create },
-	[TX_REMOVE] = { "TX_REMOVE", &od_lr_remove },
-	[TX_RMDIR] = { "TX_RMDIR", &od_lr_remove },
-	[TX_LINK] = { "TX_LINK", &od_lr_link },
-	[TX_RENAME] = { "TX_RENAME", &od_lr_rename },
-	[TX_WRITE] = { "TX_WRITE", &od_lr_write },
-	[TX_TRUNCATE] = { "TX_TRUNCATE", &od_lr_truncate },
-	[TX_SETATTR] = { "TX_SETATTR", &od_lr_setattr },
-	[TX_ACL_V0] = { "TX_ACL_V0", &od_lr_acl_v0 },
-	[TX_ACL] = { "TX_ACL", &od_lr_acl },
-	[TX_CREATE_ACL] = { "TX_CREATE_ACL", &od_lr_acl_create },
-	[TX_CREATE_ATTR] = { "TX_CREATE_ATTR", &od_lr_create },
-	[TX_CREATE_ACL_ATTR] = { "TX_CREATE_ACL_ATTR", &od_lr_acl_create },
-	[TX_MKDIR_ACL] = { "TX_MKDIR_ACL", &od_lr_acl_create },
-	[TX_MKDIR_ATTR] = { "TX_MKDIR_ATTR", &od_lr_create },
-	[TX_MKDIR_ACL_ATTR] = { "TX_MKDIR_ACL_ATTR", &od_lr_acl_create },
-	[TX_WRITE2] = { "TX_WRITE2", &od_lr_write },
-	[TX_SETSAXATTR] = { "TX_SETSAXATTR", &od_lr_setsaxattr },
-	[TX_RENAME_EXCHANGE] = { "TX_RENAME_EXCHANGE", &od_lr_rename },
-	[TX_RENAME_WHITEOUT] = { "TX_RENAME_WHITEOUT", &od_lr_rename_whiteout },
-	[TX_CLONE_RANGE] = { "TX_CLONE_RANGE", &od_lr_clone_range },
+    [TX_CREATE] = {"TX_CREATE", &od_lr_create},
+    [TX_MKDIR] = {"TX_MKDIR", &od_lr_create},
+    [TX_MKXATTR] = {"TX_MKXATTR", &od_lr_create},
+    [TX_SYMLINK] = {"TX_SYMLINK", &od_lr_create},
+    [TX_REMOVE] = {"TX_REMOVE", &od_lr_remove},
+    [TX_RMDIR] = {"TX_RMDIR", &od_lr_remove},
+    [TX_LINK] = {"TX_LINK", &od_lr_link},
+    [TX_RENAME] = {"TX_RENAME", &od_lr_rename},
+    [TX_WRITE] = {"TX_WRITE", &od_lr_write},
+    [TX_TRUNCATE] = {"TX_TRUNCATE", &od_lr_truncate},
+    [TX_SETATTR] = {"TX_SETATTR", &od_lr_setattr},
+    [TX_ACL_V0] = {"TX_ACL_V0", &od_lr_acl_v0},
+    [TX_ACL] = {"TX_ACL", &od_lr_acl},
+    [TX_CREATE_ACL] = {"TX_CREATE_ACL", &od_lr_acl_create},
+    [TX_CREATE_ATTR] = {"TX_CREATE_ATTR", &od_lr_create},
+    [TX_CREATE_ACL_ATTR] = {"TX_CREATE_ACL_ATTR", &od_lr_acl_create},
+    [TX_MKDIR_ACL] = {"TX_MKDIR_ACL", &od_lr_acl_create},
+    [TX_MKDIR_ATTR] = {"TX_MKDIR_ATTR", &od_lr_create},
+    [TX_MKDIR_ACL_ATTR] = {"TX_MKDIR_ACL_ATTR", &od_lr_acl_create},
+    [TX_WRITE2] = {"TX_WRITE2", &od_lr_write},
+    [TX_SETSAXATTR] = {"TX_SETSAXATTR", &od_lr_setsaxattr},
+    [TX_RENAME_EXCHANGE] = {"TX_RENAME_EXCHANGE", &od_lr_rename},
+    [TX_RENAME_WHITEOUT] = {"TX_RENAME_WHITEOUT", &od_lr_rename_whiteout},
+    [TX_CLONE_RANGE] = {"TX_CLONE_RANGE", &od_lr_clone_range},
 };
 
 const ondisk_table_t *
@@ -217,7 +217,7 @@ zil_txtype_name(uint64_t txtype)
 	return (lr_types[txtype].lt_name);
 }
 
-/* ---- blocks (§5.2) -------------------------------------------------------------------- */
+/* ---- blocks (§5.2) ---- */
 
 zil_chain_t *
 zil_block_chain(void *block, size_t size, bool slim)
@@ -256,8 +256,8 @@ lr_fits(size_t end, size_t off, uint64_t txtype, uint64_t reclen)
 {
 	const ondisk_table_t *t = zil_lr_table(txtype);
 
-	return (reclen >= sizeof(lr_t) && reclen <= end - off && IS_P2ALIGNED(reclen, 8) &&
-	    (t == NULL || reclen >= t->ot_size));
+	return (reclen >= sizeof(lr_t) && reclen <= end - off &&
+		IS_P2ALIGNED(reclen, 8) && (t == NULL || reclen >= t->ot_size));
 }
 
 static bool
@@ -277,7 +277,7 @@ zil_block_lr(void *block, size_t end, size_t off)
 	return (lr);
 }
 
-/* ---- byte order ---------------------------------------------------------------------------- */
+/* ---- byte order ---- */
 
 /* What is left of a record behind what was already swapped. */
 typedef struct tail {
@@ -285,7 +285,8 @@ typedef struct tail {
 	size_t t_left;
 } tail_t;
 
-/* Take n bytes; fewer (NULL, 0) if the record's own numbers promise more than it has. */
+/* Take n bytes; fewer (NULL, 0) if the record's own numbers promise more than it has.
+ */
 static uint8_t *
 tail_take(tail_t *t, uint64_t n)
 {
@@ -304,8 +305,7 @@ tail_swap_xvattr(tail_t *t)
 	lr_xvattr_t *xv = (lr_xvattr_t *)(void *)t->t_ptr;
 
 	/* Any other size of the map would be another layout; nobody writes one. */
-	if (t->t_left < sizeof(*xv) ||
-	    ondisk_get32(xv, true) != LR_XVAT_MAPSIZE)
+	if (t->t_left < sizeof(*xv) || ondisk_get32(xv, true) != LR_XVAT_MAPSIZE)
 		return;
 	ondisk_byteswap(&od_lr_xvattr, xv);
 	if (xv->lr_attr_bitmap[0] & XAT0_PROJID)
@@ -337,7 +337,8 @@ lr_byteswap_tail(lr_t *lr, tail_t *t)
 	switch (txtype) {
 	case TX_SETATTR:
 		/* The bit of either family of writers (§5.6). */
-		if (((lr_setattr_t *)(void *)lr)->lr_mask & (LR_SETATTR_XVATTR | 0x10000))
+		if (((lr_setattr_t *)(void *)lr)->lr_mask &
+		    (LR_SETATTR_XVATTR | 0x10000))
 			tail_swap_xvattr(t);
 		break;
 	case TX_ACL_V0:
@@ -391,7 +392,7 @@ zil_block_byteswap(void *block, size_t size, bool slim)
 		if (t == NULL) {
 			ondisk_byteswap(&od_lr, lr);
 		} else {
-			tail_t tail = { (uint8_t *)lr + t->ot_size, reclen - t->ot_size };
+			tail_t tail = {(uint8_t *)lr + t->ot_size, reclen - t->ot_size};
 			ondisk_byteswap(t, lr);
 			lr_byteswap_tail(lr, &tail);
 		}

@@ -44,7 +44,7 @@ extern const ondisk_table_t od_zil_chain;
 #define ZIL_ZC_SEQ 3
 #define ZIL_MIN_BLKSZ 4096ULL
 
-/* ---- records (§5.6) -------------------------------------------------------- */
+/* ---- records (§5.6) ---- */
 
 typedef enum zil_txtype {
 	TX_CREATE = 1,
@@ -156,7 +156,7 @@ typedef struct lr_write {
 	uint64_t lr_length;
 	uint64_t lr_blkoff; /* 0 */
 	blkptr_t lr_blkptr; /* zero in the immediate form */
-	/* data in the immediate form */
+			    /* data in the immediate form */
 } lr_write_t;
 extern const ondisk_table_t od_lr_write;
 
@@ -215,7 +215,7 @@ typedef struct lr_setsaxattr {
 	lr_t lr_common;
 	uint64_t lr_foid;
 	uint64_t lr_size; /* bytes of the value; 0 removes */
-	/* name value */
+			  /* name value */
 } lr_setsaxattr_t;
 extern const ondisk_table_t od_lr_setsaxattr;
 
@@ -267,23 +267,24 @@ const ondisk_table_t *zil_lr_table(uint64_t txtype);
 const char *zil_txtype_name(uint64_t txtype);
 
 /*
- * The records of a block that is in host order (zil_block_byteswap) and whose checksum was
- * verified. `slim`: checksum function zilog2.
+ * The records of a block that is in host order (zil_block_byteswap) and whose checksum
+ * was verified. `slim`: checksum function zilog2.
  *
  * _chain: the chain structure, NULL if the block is too small.
  * _first, _end: offsets of the first record and behind the last one, from zc_nused;
  *   false if nused is out of range.
  * _lr: the record at `off`; NULL unless its header is inside `end` and reclen >= 32, a
- *   multiple of 8, inside `end`, and enough for the fixed part of a known type. The fixed
- *   part may then be read through the type's structure, and reclen bytes altogether.
+ *   multiple of 8, inside `end`, and enough for the fixed part of a known type. The
+ * fixed part may then be read through the type's structure, and reclen bytes
+ * altogether.
  */
 zil_chain_t *zil_block_chain(void *block, size_t size, bool slim);
 bool zil_block_bounds(void *block, size_t size, bool slim, size_t *first, size_t *end);
 lr_t *zil_block_lr(void *block, size_t end, size_t off);
 /*
- * Bring a whole block of the other byte order to host order: chain, record headers, fixed
- * parts, xvattrs, ACEs, FUIDs, block pointers of clone records. Strings and data stay.
- * EINVAL: not a block (nothing is promised about its content then).
+ * Bring a whole block of the other byte order to host order: chain, record headers,
+ * fixed parts, xvattrs, ACEs, FUIDs, block pointers of clone records. Strings and data
+ * stay. EINVAL: not a block (nothing is promised about its content then).
  */
 int zil_block_byteswap(void *block, size_t size, bool slim);
 

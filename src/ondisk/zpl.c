@@ -6,58 +6,58 @@
 #include "ondisk/table_impl.h"
 
 static const ondisk_field_t sa_hdr_fields[] = {
-	OD_FIELD(sa_hdr_phys_t, sa_magic, 0, OD_HEX),
-	OD_FIELD(sa_hdr_phys_t, sa_layout_info, 4, OD_HEX),
-	OD_ARRAY(sa_hdr_phys_t, sa_lengths, 6, 1, OD_DEC),
+    OD_FIELD(sa_hdr_phys_t, sa_magic, 0, OD_HEX),
+    OD_FIELD(sa_hdr_phys_t, sa_layout_info, 4, OD_HEX),
+    OD_ARRAY(sa_hdr_phys_t, sa_lengths, 6, 1, OD_DEC),
 };
 OD_TABLE(od_sa_hdr, sa_hdr_phys_t, sa_hdr_fields, NULL);
 
 static const ondisk_field_t zfs_oldace_fields[] = {
-	OD_FIELD(zfs_oldace_t, z_fuid, 0, OD_DEC),
-	OD_FIELD(zfs_oldace_t, z_access_mask, 4, OD_HEX),
-	OD_FIELD(zfs_oldace_t, z_flags, 8, OD_HEX),
-	OD_FIELD(zfs_oldace_t, z_type, 10, OD_DEC),
+    OD_FIELD(zfs_oldace_t, z_fuid, 0, OD_DEC),
+    OD_FIELD(zfs_oldace_t, z_access_mask, 4, OD_HEX),
+    OD_FIELD(zfs_oldace_t, z_flags, 8, OD_HEX),
+    OD_FIELD(zfs_oldace_t, z_type, 10, OD_DEC),
 };
 OD_TABLE(od_zfs_oldace, zfs_oldace_t, zfs_oldace_fields, NULL);
 
 static const ondisk_field_t zfs_ace_hdr_fields[] = {
-	OD_FIELD(zfs_ace_hdr_t, z_type, 0, OD_DEC),
-	OD_FIELD(zfs_ace_hdr_t, z_flags, 2, OD_HEX),
-	OD_FIELD(zfs_ace_hdr_t, z_access_mask, 4, OD_HEX),
+    OD_FIELD(zfs_ace_hdr_t, z_type, 0, OD_DEC),
+    OD_FIELD(zfs_ace_hdr_t, z_flags, 2, OD_HEX),
+    OD_FIELD(zfs_ace_hdr_t, z_access_mask, 4, OD_HEX),
 };
 OD_TABLE(od_zfs_ace_hdr, zfs_ace_hdr_t, zfs_ace_hdr_fields, NULL);
 
 static const ondisk_field_t zfs_acl_fields[] = {
-	OD_FIELD(zfs_acl_phys_t, z_acl_extern_obj, 0, OD_DEC),
-	OD_FIELD(zfs_acl_phys_t, z_acl_size, 8, OD_DEC),
-	OD_FIELD(zfs_acl_phys_t, z_acl_version, 12, OD_DEC),
-	OD_FIELD(zfs_acl_phys_t, z_acl_count, 14, OD_DEC),
-	OD_RAW(zfs_acl_phys_t, z_ace_data, 16, OD_BYTES),
+    OD_FIELD(zfs_acl_phys_t, z_acl_extern_obj, 0, OD_DEC),
+    OD_FIELD(zfs_acl_phys_t, z_acl_size, 8, OD_DEC),
+    OD_FIELD(zfs_acl_phys_t, z_acl_version, 12, OD_DEC),
+    OD_FIELD(zfs_acl_phys_t, z_acl_count, 14, OD_DEC),
+    OD_RAW(zfs_acl_phys_t, z_ace_data, 16, OD_BYTES),
 };
 OD_TABLE(od_zfs_acl, zfs_acl_phys_t, zfs_acl_fields, NULL);
 
 static const ondisk_field_t znode_fields[] = {
-	OD_ARRAY(znode_phys_t, zp_atime, 0, 2, OD_DEC),
-	OD_ARRAY(znode_phys_t, zp_mtime, 16, 2, OD_DEC),
-	OD_ARRAY(znode_phys_t, zp_ctime, 32, 2, OD_DEC),
-	OD_ARRAY(znode_phys_t, zp_crtime, 48, 2, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_gen, 64, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_mode, 72, OD_HEX),
-	OD_FIELD(znode_phys_t, zp_size, 80, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_parent, 88, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_links, 96, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_xattr, 104, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_rdev, 112, OD_HEX),
-	OD_FIELD(znode_phys_t, zp_flags, 120, OD_HEX),
-	OD_FIELD(znode_phys_t, zp_uid, 128, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_gid, 136, OD_DEC),
-	OD_FIELD(znode_phys_t, zp_zap, 144, OD_PAD),
-	OD_ARRAY(znode_phys_t, zp_pad, 152, 3, OD_PAD),
-	OD_SUB(znode_phys_t, zp_acl, 176, &od_zfs_acl),
+    OD_ARRAY(znode_phys_t, zp_atime, 0, 2, OD_DEC),
+    OD_ARRAY(znode_phys_t, zp_mtime, 16, 2, OD_DEC),
+    OD_ARRAY(znode_phys_t, zp_ctime, 32, 2, OD_DEC),
+    OD_ARRAY(znode_phys_t, zp_crtime, 48, 2, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_gen, 64, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_mode, 72, OD_HEX),
+    OD_FIELD(znode_phys_t, zp_size, 80, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_parent, 88, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_links, 96, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_xattr, 104, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_rdev, 112, OD_HEX),
+    OD_FIELD(znode_phys_t, zp_flags, 120, OD_HEX),
+    OD_FIELD(znode_phys_t, zp_uid, 128, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_gid, 136, OD_DEC),
+    OD_FIELD(znode_phys_t, zp_zap, 144, OD_PAD),
+    OD_ARRAY(znode_phys_t, zp_pad, 152, 3, OD_PAD),
+    OD_SUB(znode_phys_t, zp_acl, 176, &od_zfs_acl),
 };
 OD_TABLE(od_znode, znode_phys_t, znode_fields, NULL);
 
-/* ---- system attributes --------------------------------------------------------------- */
+/* ---- system attributes ---- */
 
 int
 sa_hdr_decode(
@@ -92,18 +92,18 @@ sa_hdr_length(const void *buf, size_t len, unsigned i, uint16_t *lengthp)
 	uint32_t hdrsize;
 	bool swap;
 
-	if (sa_hdr_decode(buf, len, &layout, &hdrsize, &swap) != 0 ||
-	    i > UINT16_MAX || 6 + 2 * (i + 1) > hdrsize)
+	if (sa_hdr_decode(buf, len, &layout, &hdrsize, &swap) != 0 || i > UINT16_MAX ||
+	    6 + 2 * (i + 1) > hdrsize)
 		return (EIO);
 	*lengthp = ondisk_get16((const uint8_t *)buf + 6 + 2 * (size_t)i, swap);
 	return (0);
 }
 
 int
-sa_hdr_encode(void *buf, size_t len, uint16_t layout, const uint16_t *lengths, unsigned v,
-    uint32_t *hdrsizep)
+sa_hdr_encode(void *buf, size_t len, uint16_t layout, const uint16_t *lengths,
+    unsigned v, uint32_t *hdrsizep)
 {
-	sa_hdr_phys_t hdr = { .sa_magic = SA_MAGIC };
+	sa_hdr_phys_t hdr = {.sa_magic = SA_MAGIC};
 	uint32_t hdrsize;
 
 	if (layout > 0x3ff || v > 252) /* header size has 6 bits, in units of 8 */
@@ -142,7 +142,7 @@ sa_attr_byteswap(sa_bswap_type_t kind, void *value, size_t len)
 	}
 }
 
-/* ---- ACLs ------------------------------------------------------------------------------- */
+/* ---- ACLs ---- */
 
 #define ACE_ALLOW 0
 #define ACE_DENY 1
@@ -159,7 +159,7 @@ ace_is_abstract(uint16_t flags)
 	const uint16_t who = flags & ACE_TYPE_FLAGS;
 
 	return (who == ACE_OWNER || who == ACE_EVERYONE ||
-	    who == (ACE_GROUP | ACE_IDENTIFIER_GROUP));
+		who == (ACE_GROUP | ACE_IDENTIFIER_GROUP));
 }
 
 size_t
@@ -179,19 +179,21 @@ oldace_decode(const void *buf, size_t len, zfs_ace_t *ace)
 
 	if (ondisk_decode(&od_zfs_oldace, buf, len, false, &old) != 0)
 		return (0);
-	*ace = (zfs_ace_t){ .z_type = old.z_type, .z_flags = old.z_flags,
-		.z_access_mask = old.z_access_mask,
-		.z_fuid = ace_is_abstract(old.z_flags) ? 0 : old.z_fuid };
+	*ace = (zfs_ace_t){.z_type = old.z_type,
+	    .z_flags = old.z_flags,
+	    .z_access_mask = old.z_access_mask,
+	    .z_fuid = ace_is_abstract(old.z_flags) ? 0 : old.z_fuid};
 	return (sizeof(old));
 }
 
 static size_t
 oldace_encode(const zfs_ace_t *ace, void *buf, size_t len)
 {
-	const zfs_oldace_t old = { .z_type = ace->z_type, .z_flags = ace->z_flags,
-		.z_access_mask = ace->z_access_mask,
-		.z_fuid = ace_is_abstract(ace->z_flags) ?
-		    OLDACE_WHO_NONE : (uint32_t)ace->z_fuid };
+	const zfs_oldace_t old = {.z_type = ace->z_type,
+	    .z_flags = ace->z_flags,
+	    .z_access_mask = ace->z_access_mask,
+	    .z_fuid = ace_is_abstract(ace->z_flags) ? OLDACE_WHO_NONE
+						    : (uint32_t)ace->z_fuid};
 
 	if (ondisk_encode(&od_zfs_oldace, &old, buf, len, false) != 0)
 		return (0);
@@ -203,7 +205,7 @@ zfs_ace_decode(int version, const void *buf, size_t len, zfs_ace_t *ace)
 {
 	const uint8_t *p = buf;
 	zfs_ace_hdr_t hdr;
-	zfs_ace_t a = { 0 };
+	zfs_ace_t a = {0};
 	size_t size;
 
 	if (version == 0)
@@ -229,7 +231,7 @@ zfs_ace_decode(int version, const void *buf, size_t len, zfs_ace_t *ace)
 size_t
 zfs_ace_encode(int version, const zfs_ace_t *ace, void *buf, size_t len)
 {
-	const zfs_ace_hdr_t hdr = { ace->z_type, ace->z_flags, ace->z_access_mask };
+	const zfs_ace_hdr_t hdr = {ace->z_type, ace->z_flags, ace->z_access_mask};
 	const size_t size = zfs_ace_size(ace->z_type, ace->z_flags);
 	uint8_t *p = buf;
 
@@ -269,11 +271,12 @@ zfs_oldace_byteswap(void *buf, size_t size)
 {
 	uint8_t *p = buf;
 
-	for (size_t off = 0; off + sizeof(zfs_oldace_t) <= size; off += sizeof(zfs_oldace_t))
+	for (size_t off = 0; off + sizeof(zfs_oldace_t) <= size;
+	     off += sizeof(zfs_oldace_t))
 		ondisk_byteswap(&od_zfs_oldace, p + off);
 }
 
-/* ---- legacy znode ------------------------------------------------------------------------- */
+/* ---- legacy znode ---- */
 
 znode_phys_t *
 znode_phys_of(void *bonus, size_t len)
@@ -290,7 +293,8 @@ znode_byteswap(void *buf, size_t size)
 	if (zp == NULL)
 		return;
 	ondisk_byteswap(&od_znode, zp);
-	/* The inline ACEs, unless they are elsewhere; their version tells their form. */
+	/* The inline ACEs, unless they are elsewhere; their version tells their form.
+	 */
 	acl = &zp->zp_acl;
 	if (acl->z_acl_extern_obj != 0)
 		return;

@@ -7,7 +7,7 @@
 
 #include "ondisk/field.h"
 
-/* ---- system attributes (§1.5) --------------------------------------------------- */
+/* ---- system attributes (§1.5) ---- */
 
 #define SA_MAGIC 0x2f505aU
 #define SA_HDR_SIZE_MIN 8
@@ -15,7 +15,8 @@
 typedef struct sa_hdr_phys {
 	uint32_t sa_magic;
 	uint16_t sa_layout_info;
-	uint16_t sa_lengths[1]; /* as many as the layout has variable attributes, >= 1 */
+	uint16_t
+	    sa_lengths[1]; /* as many as the layout has variable attributes, >= 1 */
 } sa_hdr_phys_t;
 _Static_assert(sizeof(sa_hdr_phys_t) == 8, "sa_hdr_phys_t");
 extern const ondisk_table_t od_sa_hdr;
@@ -47,11 +48,12 @@ sa_hdr_size_for(uint32_t v)
  * wrong or header outside of the buffer. *swapped: written in the other byte order;
  * layout, header size and lengths below are right all the same.
  */
-int sa_hdr_decode(const void *buf, size_t len, uint16_t *layoutp, uint32_t *hdrsizep,
-    bool *swapped);
+int sa_hdr_decode(
+    const void *buf, size_t len, uint16_t *layoutp, uint32_t *hdrsizep, bool *swapped);
 /* The i-th length word; EIO if it is not inside the header. */
 int sa_hdr_length(const void *buf, size_t len, unsigned i, uint16_t *lengthp);
-/* Write a header with `v` lengths (v = 0 writes one zero); returns its size. EINVAL: len. */
+/* Write a header with `v` lengths (v = 0 writes one zero); returns its size. EINVAL:
+ * len. */
 int sa_hdr_encode(void *buf, size_t len, uint16_t layout, const uint16_t *lengths,
     unsigned v, uint32_t *hdrsizep);
 
@@ -86,7 +88,8 @@ SA_ATTR_LENGTH(uint64_t v)
 static inline uint64_t
 SA_ATTR_ENCODE(uint64_t num, uint64_t bswap, uint64_t length)
 {
-	return (bf64_set(bf64_set(bf64_set(0, 0, 16, num), 16, 8, bswap), 24, 16, length));
+	return (
+	    bf64_set(bf64_set(bf64_set(0, 0, 16, num), 16, 8, bswap), 24, 16, length));
 }
 
 /* Offsets behind the header that never move (§1.6). */
@@ -99,7 +102,7 @@ SA_ATTR_ENCODE(uint64_t num, uint64_t bswap, uint64_t length)
 #define SA_FLAGS_OFFSET 48
 #define SA_PROJID_OFFSET 128
 
-/* ---- directory entries (§3.1) ------------------------------------------------------ */
+/* ---- directory entries (§3.1) ---- */
 
 static inline uint64_t
 ZFS_DIRENT_OBJ(uint64_t de)
@@ -117,7 +120,7 @@ ZFS_DIRENT_MAKE(unsigned type, uint64_t obj)
 	return (((uint64_t)type << 60) | obj);
 }
 
-/* ---- ACLs (§4) ------------------------------------------------------------------------ */
+/* ---- ACLs (§4) ---- */
 
 /* Version 0, 12 bytes. */
 typedef struct zfs_oldace {
@@ -154,7 +157,8 @@ typedef struct zfs_ace {
 /* Bytes of a version 1 ACE with this type and these flags. */
 size_t zfs_ace_size(uint16_t type, uint16_t flags);
 /*
- * Decode / encode one ACE at buf; returns its size, 0 if `len` is too short. version 0 or 1.
+ * Decode / encode one ACE at buf; returns its size, 0 if `len` is too short. version 0
+ * or 1.
  */
 size_t zfs_ace_decode(int version, const void *buf, size_t len, zfs_ace_t *ace);
 size_t zfs_ace_encode(int version, const zfs_ace_t *ace, void *buf, size_t len);
@@ -175,7 +179,7 @@ typedef struct zfs_acl_phys {
 _Static_assert(sizeof(zfs_acl_phys_t) == 88, "zfs_acl_phys_t");
 extern const ondisk_table_t od_zfs_acl;
 
-/* ---- legacy znode (§1.9) ----------------------------------------------------------------- */
+/* ---- legacy znode (§1.9) ---- */
 
 typedef struct znode_phys {
 	uint64_t zp_atime[2];

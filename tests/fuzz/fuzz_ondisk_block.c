@@ -1,6 +1,6 @@
 /*
- * Blocks of any content: first byte chooses what the block is said to be, the rest is the
- * block. Nothing may be touched outside of it, whatever it holds.
+ * Blocks of any content: first byte chooses what the block is said to be, the rest is
+ * the block. Nothing may be touched outside of it, whatever it holds.
  */
 #include <stdlib.h>
 #include "ondisk/ondisk.h"
@@ -23,7 +23,8 @@ walk_dnodes(void *block, size_t size)
 
 		if (dnp->dn_type == DMU_OT_NONE || dnode_phys_verify(dnp) != 0)
 			continue;
-		if (sa_hdr_decode(bonus, dnp->dn_bonuslen, &layout, &hdrsize, NULL) == 0)
+		if (sa_hdr_decode(bonus, dnp->dn_bonuslen, &layout, &hdrsize, NULL) ==
+		    0)
 			VERIFY3U(hdrsize, <=, max);
 		if (dnode_phys_spill(dnp) != NULL)
 			(void)blkptr_verify_static(dnode_phys_spill(dnp), NULL);

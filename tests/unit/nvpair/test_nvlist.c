@@ -222,7 +222,8 @@ merging_replaces_by_name(void **state)
 static void
 lists_print_as_zdb_prints_configurations(void **state)
 {
-	nvlist_t *root = nvlist_create(), *child = nvlist_create(), *f = nvlist_create();
+	nvlist_t *root = nvlist_create(), *child = nvlist_create(),
+		 *f = nvlist_create();
 	const nvlist_t *children[] = {child};
 	const uint64_t holes[] = {1, 4};
 	char *text = NULL;
@@ -238,15 +239,14 @@ lists_print_as_zdb_prints_configurations(void **state)
 	fnvlist_add_nvlist(root, "features_for_read", f);
 	nvlist_print_zdb(fp, root, 4);
 	fclose(fp);
-	assert_string_equal(text,
-	    "    version: 5000\n"
-	    "    name: 'tank'\n"
-	    "    hole_array[0]: 1\n"
-	    "    hole_array[1]: 4\n"
-	    "    children[0]:\n"
-	    "        id: 0\n"
-	    "    features_for_read:\n"
-	    "        com.delphix:hole_birth\n");
+	assert_string_equal(text, "    version: 5000\n"
+				  "    name: 'tank'\n"
+				  "    hole_array[0]: 1\n"
+				  "    hole_array[1]: 4\n"
+				  "    children[0]:\n"
+				  "        id: 0\n"
+				  "    features_for_read:\n"
+				  "        com.delphix:hole_birth\n");
 	free(text);
 	nvlist_free(root);
 	nvlist_free(child);
@@ -275,14 +275,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(a_new_value_replaces_the_old_and_goes_to_the_end),
-		STORY(uniqueness_is_what_the_list_was_created_with),
-		STORY(a_list_owns_copies_of_everything),
-		STORY(every_type_can_be_looked_up_as_itself_only),
-		STORY(what_the_format_cannot_hold_is_refused),
-		STORY(a_list_of_thousands_behaves_like_a_short_one),
-		STORY(merging_replaces_by_name),
-		STORY(lists_print_as_zdb_prints_configurations),
+	    STORY(a_new_value_replaces_the_old_and_goes_to_the_end),
+	    STORY(uniqueness_is_what_the_list_was_created_with),
+	    STORY(a_list_owns_copies_of_everything),
+	    STORY(every_type_can_be_looked_up_as_itself_only),
+	    STORY(what_the_format_cannot_hold_is_refused),
+	    STORY(a_list_of_thousands_behaves_like_a_short_one),
+	    STORY(merging_replaces_by_name),
+	    STORY(lists_print_as_zdb_prints_configurations),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

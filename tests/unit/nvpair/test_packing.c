@@ -11,12 +11,11 @@
 static void
 the_specifications_example_is_reproduced(void **state)
 {
-	static const uint8_t want[] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-	    0, 0, 0, 0x24, 0, 0, 0, 0x20, 0, 0, 0, 7, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0,
-	    0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x13, 0x88,
-	    0, 0, 0, 0x24, 0, 0, 0, 0x20, 0, 0, 0, 4, 'n', 'a', 'm', 'e',
-	    0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 5, 'z', 't', 'e', 's', 't', 0, 0, 0,
-	    0, 0, 0, 0, 0, 0, 0, 0};
+	static const uint8_t want[] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+	    0x24, 0, 0, 0, 0x20, 0, 0, 0, 7, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0, 0, 0,
+	    0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x13, 0x88, 0, 0, 0, 0x24, 0, 0, 0,
+	    0x20, 0, 0, 0, 4, 'n', 'a', 'm', 'e', 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 5,
+	    'z', 't', 'e', 's', 't', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 	nvlist_t *nvl = nvlist_create();
 
 	fnvlist_add_uint64(nvl, "version", 5000);
@@ -33,9 +32,9 @@ real_configurations_come_back_byte_for_byte(void **state)
 		int encoding;
 		const char *must_have;
 	} samples[] = {
-		{"label.xdr", NV_ENCODE_XDR, "vdev_tree"},
-		{"mos_config.xdr", NV_ENCODE_XDR, "hostname"},
-		{"zpool.cache", NV_ENCODE_NATIVE, "ztest"},
+	    {"label.xdr", NV_ENCODE_XDR, "vdev_tree"},
+	    {"mos_config.xdr", NV_ENCODE_XDR, "hostname"},
+	    {"zpool.cache", NV_ENCODE_NATIVE, "ztest"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
@@ -142,7 +141,8 @@ trailing_bytes_are_ignored_and_counted(void **state)
 		assert_true(size + 100 < sizeof(region));
 		memset(region, 0xa5, sizeof(region));
 		memcpy(region, buf, size);
-		assert_int_equal(nvlist_unpack(region, sizeof(region), &back, &used), 0);
+		assert_int_equal(
+		    nvlist_unpack(region, sizeof(region), &back, &used), 0);
 		assert_int_equal(used, size);
 		nvlist_free(back);
 		kmem_free(buf, size);
@@ -150,7 +150,7 @@ trailing_bytes_are_ignored_and_counted(void **state)
 	nvlist_free(nvl);
 }
 
-/* ---- hostile bytes ------------------------------------------------------------------ */
+/* ---- hostile bytes ---- */
 
 static void
 cut_off_anywhere_it_is_damaged(void **state)
@@ -220,8 +220,8 @@ random_damage_is_survived(void **state)
 			for (uint64_t k = next_random(&s) % 4 + 1; k > 0; k--) {
 				/* Numbers of the format are 32 bits: hit them whole. */
 				const size_t at = next_random(&s) % (size / 4) * 4;
-				const uint32_t v = (uint32_t)next_random(&s) >>
-				    next_random(&s) % 32;
+				const uint32_t v =
+				    (uint32_t)next_random(&s) >> next_random(&s) % 32;
 				memcpy(bad + at, &v, 4);
 			}
 			test_try(bad, size);
@@ -268,7 +268,8 @@ single_rules_are_enforced(void **state)
 
 	/* Unknown encoding; native of the other byte order. */
 	assert_int_equal(nvlist_unpack("\2\1\0\0", 4, &back, NULL), ENOTSUP);
-	assert_int_equal(nvlist_unpack("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, &back, NULL),
+	assert_int_equal(
+	    nvlist_unpack("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, &back, NULL),
 	    ZFS_HOST_BYTEORDER == 1 ? ENOTSUP : 0);
 
 	nvl = nvlist_create();
@@ -340,7 +341,7 @@ claims_beyond_the_input_allocate_nothing(void **state)
 	assert_true(kmem_used() <= before);
 }
 
-/* ---- all fixtures ------------------------------------------------------------------------ */
+/* ---- all fixtures ---- */
 
 #define LABEL_START (0x4000 + 114688)
 
@@ -356,7 +357,8 @@ check_image(const char *path, int *found)
 	size_t used, size, got;
 	FILE *p;
 
-	snprintf(command, sizeof(command), "zstd -dqc --long=27 '%s' 2>/dev/null", path);
+	snprintf(
+	    command, sizeof(command), "zstd -dqc --long=27 '%s' 2>/dev/null", path);
 	p = popen(command, "r");
 	assert_non_null(p);
 	got = fread(head, 1, sizeof(head), p);
@@ -375,13 +377,16 @@ check_image(const char *path, int *found)
 static void
 labels_of_all_kernel_made_pools_come_back_byte_for_byte(void **state)
 {
-	const char *const shared = getenv("TARN_SHARED"), *const src = getenv("TARN_SRC");
+	const char *const shared = getenv("TARN_SHARED"), *const src =
+							      getenv("TARN_SRC");
 	char pattern[4096];
 	glob_t g = {0};
 	int found = 0;
 
 	snprintf(pattern, sizeof(pattern), "%s%s/pools/*/*.zst",
-	    shared != NULL ? shared : src != NULL ? src : ".",
+	    shared != NULL ? shared
+	    : src != NULL  ? src
+			   : ".",
 	    shared != NULL ? "" : "/../shared");
 	if (glob(pattern, 0, NULL, &g) != 0) {
 		print_message("skipped: no pools match %s\n", pattern);
@@ -416,20 +421,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(the_specifications_example_is_reproduced),
-		STORY(real_configurations_come_back_byte_for_byte),
-		STORY(real_history_records_come_back_byte_for_byte),
-		STORY(every_type_survives_both_encodings_and_their_exchange),
-		STORY(pair_sizes_are_those_openzfs_computes),
-		STORY(trailing_bytes_are_ignored_and_counted),
-		STORY(cut_off_anywhere_it_is_damaged),
-		STORY(any_flipped_bit_is_survived),
-		STORY(random_damage_is_survived),
-		STORY(nesting_is_bounded),
-		STORY(single_rules_are_enforced),
-		STORY(duplicates_are_refused_in_unique_lists_only),
-		STORY(claims_beyond_the_input_allocate_nothing),
-		STORY(labels_of_all_kernel_made_pools_come_back_byte_for_byte),
+	    STORY(the_specifications_example_is_reproduced),
+	    STORY(real_configurations_come_back_byte_for_byte),
+	    STORY(real_history_records_come_back_byte_for_byte),
+	    STORY(every_type_survives_both_encodings_and_their_exchange),
+	    STORY(pair_sizes_are_those_openzfs_computes),
+	    STORY(trailing_bytes_are_ignored_and_counted),
+	    STORY(cut_off_anywhere_it_is_damaged),
+	    STORY(any_flipped_bit_is_survived),
+	    STORY(random_damage_is_survived),
+	    STORY(nesting_is_bounded),
+	    STORY(single_rules_are_enforced),
+	    STORY(duplicates_are_refused_in_unique_lists_only),
+	    STORY(claims_beyond_the_input_allocate_nothing),
+	    STORY(labels_of_all_kernel_made_pools_come_back_byte_for_byte),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

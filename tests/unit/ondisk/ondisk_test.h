@@ -14,8 +14,8 @@
 #include "ondisk/ondisk.h"
 
 /*
- * A file of tests/data/ondisk (blocks of pools written by OpenZFS 2.3.2, decompressed) in
- * malloc memory of exactly its size.
+ * A file of tests/data/ondisk (blocks of pools written by OpenZFS 2.3.2, decompressed)
+ * in malloc memory of exactly its size.
  */
 static inline uint8_t *
 test_sample(const char *name, size_t *sizep)
@@ -45,7 +45,8 @@ static inline uint64_t
 test_seed(void)
 {
 	const char *const env = getenv("TEST_SEED");
-	const uint64_t seed = env != NULL ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
+	const uint64_t seed =
+	    env != NULL ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
 
 	print_message("TEST_SEED=%" PRIu64 "\n", seed);
 	return (seed);

@@ -1,5 +1,6 @@
 /*
- * Block pointers: real ones decode to what zdb says, embedded data come out, limits hold.
+ * Block pointers: real ones decode to what zdb says, embedded data come out, limits
+ * hold.
  */
 #include "ondisk_test.h"
 
@@ -17,35 +18,35 @@ static const struct {
 	uint64_t words[16];
 	const char *text;
 } real[] = {
-	{{0x8, 0x8000000000002974, 0x100000008, 0x8000000000002435, 0x8,
-	    0x800000000000807e, 0x80c4070f0006001f, 0, 0, 0, 0x20, 1, 0x7779097c05,
-	    0xe3391411e102, 0x10b22e9a2df82bc, 0xea68a7459d28748c},
-	    "DVA[0]=<0:52e800:1000> DVA[1]=<1:486a00:1000> DVA[2]=<0:100fc00:1000> "
-	    "[L0 bswap metadata zap] fletcher4 lz4 unencrypted LE gang unique triple "
-	    "size=4000L/e00P birth=32L/32P fill=1 cksum=0000007779097c05:0000e3391411e102:"
-	    "010b22e9a2df82bc:ea68a7459d28748c"},
-	{{0x8, 0x25b3, 0x8, 0x9f16, 0, 0, 0xa00b070200070007, 0, 0, 0, 0x2c, 0x78,
-	    0x1c5c72ea5f, 0x4ebbe0c1424c, 0x732cd8599ba488, 0x7561eb81c93e5802},
-	    "DVA[0]=<0:4b6600:1000> DVA[1]=<0:13e2c00:1000> [L0 DMU objset] fletcher4 "
-	    "uncompressed authenticated LE contiguous unique double size=1000L/1000P "
-	    "birth=44L/44P fill=120 cksum=0000001c5c72ea5f:00004ebbe0c1424c:"
-	    "00732cd8599ba488:7561eb81c93e5802"},
-	{{0x2, 0x259b, 0x2, 0x9efe, 0, 0, 0xa50a070f000100ff, 0, 0, 0, 0x2c, 0x78,
-	    0x206d58645f887f, 0x8214d9153512f0e, 0x23e094aecc2f5e16, 0x379fb2e44bc2a89d},
-	    "DVA[0]=<0:4b3600:400> DVA[1]=<0:13dfc00:400> [L5 DMU dnode] fletcher4 lz4 "
-	    "indirect-MAC LE contiguous unique double size=20000L/400P birth=44L/44P "
-	    "fill=120 cksum=00206d58645f887f:08214d9153512f0e:23e094aecc2f5e16:"
-	    "379fb2e44bc2a89d"},
-	{{0x20, 0x2549, 0x20, 0x9eac, 0x29f1c64d6bd5bcdc, 0xc8bb24105bcf637b,
-	    0xa00a0702001f001f, 0, 0, 0, 0x2c, 0x98f163e900000014, 0xa6db43c364a5dfc1,
-	    0x34b2637c21b2408e, 0xb46da3bc8b4e2ca8, 0xfe906503dbf36ec3},
-	    "DVA[0]=<0:4a9200:4000> DVA[1]=<0:13d5800:4000> salt=29f1c64d6bd5bcdc "
-	    "iv=c8bb24105bcf637b:98f163e9 [L0 DMU dnode] fletcher4 uncompressed encrypted "
-	    "LE contiguous unique double size=4000L/4000P birth=44L/44P fill=20 "
-	    "cksum=a6db43c364a5dfc1:34b2637c21b2408e:b46da3bc8b4e2ca8:fe906503dbf36ec3"},
-	{{0, 0, 0, 0, 0, 0, 0x00050000000000ff, 0, 0, 0, 35, 0, 0, 0, 0, 0},
-	    "HOLE [L0 bpobj] size=20000L birth=35L"},
-	{{0}, "HOLE [L0 unallocated] size=200L birth=0L"},
+    {{0x8, 0x8000000000002974, 0x100000008, 0x8000000000002435, 0x8, 0x800000000000807e,
+	 0x80c4070f0006001f, 0, 0, 0, 0x20, 1, 0x7779097c05, 0xe3391411e102,
+	 0x10b22e9a2df82bc, 0xea68a7459d28748c},
+	"DVA[0]=<0:52e800:1000> DVA[1]=<1:486a00:1000> DVA[2]=<0:100fc00:1000> "
+	"[L0 bswap metadata zap] fletcher4 lz4 unencrypted LE gang unique triple "
+	"size=4000L/e00P birth=32L/32P fill=1 cksum=0000007779097c05:0000e3391411e102:"
+	"010b22e9a2df82bc:ea68a7459d28748c"},
+    {{0x8, 0x25b3, 0x8, 0x9f16, 0, 0, 0xa00b070200070007, 0, 0, 0, 0x2c, 0x78,
+	 0x1c5c72ea5f, 0x4ebbe0c1424c, 0x732cd8599ba488, 0x7561eb81c93e5802},
+	"DVA[0]=<0:4b6600:1000> DVA[1]=<0:13e2c00:1000> [L0 DMU objset] fletcher4 "
+	"uncompressed authenticated LE contiguous unique double size=1000L/1000P "
+	"birth=44L/44P fill=120 cksum=0000001c5c72ea5f:00004ebbe0c1424c:"
+	"00732cd8599ba488:7561eb81c93e5802"},
+    {{0x2, 0x259b, 0x2, 0x9efe, 0, 0, 0xa50a070f000100ff, 0, 0, 0, 0x2c, 0x78,
+	 0x206d58645f887f, 0x8214d9153512f0e, 0x23e094aecc2f5e16, 0x379fb2e44bc2a89d},
+	"DVA[0]=<0:4b3600:400> DVA[1]=<0:13dfc00:400> [L5 DMU dnode] fletcher4 lz4 "
+	"indirect-MAC LE contiguous unique double size=20000L/400P birth=44L/44P "
+	"fill=120 cksum=00206d58645f887f:08214d9153512f0e:23e094aecc2f5e16:"
+	"379fb2e44bc2a89d"},
+    {{0x20, 0x2549, 0x20, 0x9eac, 0x29f1c64d6bd5bcdc, 0xc8bb24105bcf637b,
+	 0xa00a0702001f001f, 0, 0, 0, 0x2c, 0x98f163e900000014, 0xa6db43c364a5dfc1,
+	 0x34b2637c21b2408e, 0xb46da3bc8b4e2ca8, 0xfe906503dbf36ec3},
+	"DVA[0]=<0:4a9200:4000> DVA[1]=<0:13d5800:4000> salt=29f1c64d6bd5bcdc "
+	"iv=c8bb24105bcf637b:98f163e9 [L0 DMU dnode] fletcher4 uncompressed encrypted "
+	"LE contiguous unique double size=4000L/4000P birth=44L/44P fill=20 "
+	"cksum=a6db43c364a5dfc1:34b2637c21b2408e:b46da3bc8b4e2ca8:fe906503dbf36ec3"},
+    {{0, 0, 0, 0, 0, 0, 0x00050000000000ff, 0, 0, 0, 35, 0, 0, 0, 0, 0},
+	"HOLE [L0 bpobj] size=20000L birth=35L"},
+    {{0}, "HOLE [L0 unallocated] size=200L birth=0L"},
 };
 
 static void
@@ -118,16 +119,18 @@ encrypted_pointer_fields(void **state)
 static void
 the_specifications_embedded_pointer_decodes(void **state)
 {
-	static const uint8_t disk[128] = {0x00, 0x00, 0x00, 0x17, 0x21, 0x03, 0x00, 0x01,
-	    0x00, 0x41, 0x80, 0x39, 0x00, 0x01, 0x09, 0x00, 0x0f, 0x02, 0x00, 0xff, 0xd9, 0x50,
-	    [48] = 0xff, 0x01, 0x00, 0x34, 0x8f, 0x00, 0x0d, 0x80, [80] = 0x06};
+	static const uint8_t disk[128] = {0x00, 0x00, 0x00, 0x17, 0x21, 0x03, 0x00,
+	    0x01, 0x00, 0x41, 0x80, 0x39, 0x00, 0x01, 0x09, 0x00, 0x0f, 0x02, 0x00,
+	    0xff, 0xd9, 0x50, [48] = 0xff, 0x01, 0x00, 0x34, 0x8f, 0x00, 0x0d,
+	    0x80, [80] = 0x06};
 	static const uint8_t want[16] = {3, 0, 0, 0, 0, 0, 0, 0x80, 0x39, 0, 1};
 	uint8_t data[512], payload[BPE_PAYLOAD_SIZE];
 	char text[BP_SPRINTF_LEN];
 	blkptr_t bp, again;
 
-	assert_int_equal(ondisk_decode(&od_blkptr, disk, sizeof(disk),
-	    ZFS_HOST_BYTEORDER == 0, &bp), 0);
+	assert_int_equal(
+	    ondisk_decode(&od_blkptr, disk, sizeof(disk), ZFS_HOST_BYTEORDER == 0, &bp),
+	    0);
 	snprintf_blkptr(text, sizeof(text), &bp);
 	assert_string_equal(text,
 	    "EMBEDDED [L0 DSL directory child map] et=0 lz4 size=200L/1bP birth=6L");
@@ -165,7 +168,8 @@ embedded_payloads_of_every_size_survive(void **state)
 	for (size_t n = 1; n <= BPE_PAYLOAD_SIZE; n++) {
 		test_fill(in, n, &seed);
 		encode_embedded_bp_compressed(&bp, in, ZIO_COMPRESS_OFF, n, n);
-		/* Births and fill counts share words with the payload of other sizes. */
+		/* Births and fill counts share words with the payload of other sizes.
+		 */
 		BP_SET_BIRTH(&bp, UINT64_MAX, 5);
 		BP_SET_FILL(&bp, 1);
 		assert_int_equal(blkptr_verify_static(&bp, NULL), 0);
@@ -316,14 +320,17 @@ object_types_have_names_and_classes(void **state)
 	assert_string_equal(dmu_ot_name(54), "unknown");
 	assert_int_equal(DMU_OTN_UINT64_METADATA, 0xc3);
 	assert_int_equal(DMU_OTN_ZAP_ENC_METADATA, 0xe4);
-	assert_true(DMU_OT_IS_VALID(53) && !DMU_OT_IS_VALID(54) && !DMU_OT_IS_VALID(127));
-	assert_true(DMU_OT_IS_VALID(0x80) && !DMU_OT_IS_VALID(0x8a) && DMU_OT_IS_VALID(0xe9));
+	assert_true(
+	    DMU_OT_IS_VALID(53) && !DMU_OT_IS_VALID(54) && !DMU_OT_IS_VALID(127));
+	assert_true(
+	    DMU_OT_IS_VALID(0x80) && !DMU_OT_IS_VALID(0x8a) && DMU_OT_IS_VALID(0xe9));
 	assert_false(DMU_OT_IS_VALID(256));
 	assert_int_equal(DMU_OT_BYTESWAP(DMU_OT_OBJSET), DMU_BSWAP_OBJSET);
 	assert_int_equal(DMU_OT_BYTESWAP(0xc2), DMU_BSWAP_UINT32);
 	assert_int_equal(DMU_OT_BYTESWAP(99), DMU_BSWAP_UINT8);
 	assert_true(DMU_OT_IS_METADATA(DMU_OT_SA) && !DMU_OT_IS_METADATA(DMU_OT_ZVOL));
-	assert_true(DMU_OT_IS_ENCRYPTED(DMU_OT_ZVOL) && !DMU_OT_IS_ENCRYPTED(DMU_OT_OBJSET));
+	assert_true(
+	    DMU_OT_IS_ENCRYPTED(DMU_OT_ZVOL) && !DMU_OT_IS_ENCRYPTED(DMU_OT_OBJSET));
 	for (uint64_t ot = 0; ot < DMU_OT_NUMTYPES; ot++)
 		assert_non_null(dmu_ot[ot].ot_name);
 }
@@ -344,19 +351,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(real_pointers_print_as_zdb_prints_them),
-		cmocka_unit_test(the_longest_pointer_fits_the_promised_buffer),
-		cmocka_unit_test(gang_pointer_fields),
-		cmocka_unit_test(encrypted_pointer_fields),
-		cmocka_unit_test(the_specifications_embedded_pointer_decodes),
-		cmocka_unit_test(embedded_payloads_of_every_size_survive),
-		cmocka_unit_test(holes_carry_what_the_format_wants),
-		cmocka_unit_test(redacted_pointers_hold_a_size_and_no_data),
-		cmocka_unit_test(births_of_copied_cloned_and_rewritten_blocks),
-		cmocka_unit_test(impossible_pointers_are_named),
-		cmocka_unit_test(setters_reach_their_bits_and_no_others),
-		cmocka_unit_test(object_types_have_names_and_classes),
-		cmocka_unit_test(an_indirect_block_gives_no_pointer_beyond_its_end),
+	    cmocka_unit_test(real_pointers_print_as_zdb_prints_them),
+	    cmocka_unit_test(the_longest_pointer_fits_the_promised_buffer),
+	    cmocka_unit_test(gang_pointer_fields),
+	    cmocka_unit_test(encrypted_pointer_fields),
+	    cmocka_unit_test(the_specifications_embedded_pointer_decodes),
+	    cmocka_unit_test(embedded_payloads_of_every_size_survive),
+	    cmocka_unit_test(holes_carry_what_the_format_wants),
+	    cmocka_unit_test(redacted_pointers_hold_a_size_and_no_data),
+	    cmocka_unit_test(births_of_copied_cloned_and_rewritten_blocks),
+	    cmocka_unit_test(impossible_pointers_are_named),
+	    cmocka_unit_test(setters_reach_their_bits_and_no_others),
+	    cmocka_unit_test(object_types_have_names_and_classes),
+	    cmocka_unit_test(an_indirect_block_gives_no_pointer_beyond_its_end),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -4,7 +4,7 @@
  */
 #include "ondisk_test.h"
 
-/* ---- what a host of the other order would have written ------------------------------ */
+/* ---- what a host of the other order would have written ---- */
 
 static void
 foreign_bonus(dnode_phys_t *dnp)
@@ -18,7 +18,8 @@ foreign_bonus(dnode_phys_t *dnp)
 		break;
 	case DMU_BSWAP_ZNODE:
 		/* Only version 0 ACLs occur in the sample. */
-		zfs_oldace_byteswap(((znode_phys_t *)bonus)->zp_acl.z_ace_data, ZFS_ACE_SPACE);
+		zfs_oldace_byteswap(
+		    ((znode_phys_t *)bonus)->zp_acl.z_ace_data, ZFS_ACE_SPACE);
 		ondisk_byteswap(&od_znode, bonus);
 		break;
 	default:
@@ -57,8 +58,10 @@ foreign_leaf(void *block, size_t size)
 {
 	for (uint32_t i = 0; i < zap_leaf_numchunks(size); i++) {
 		zap_leaf_chunk_t *c = zap_leaf_chunk(block, size, i);
-		ondisk_byteswap(c->l_type == ZAP_CHUNK_ENTRY ? &od_zap_leaf_entry :
-		    c->l_type == ZAP_CHUNK_ARRAY ? &od_zap_leaf_array : &od_zap_leaf_free, c);
+		ondisk_byteswap(c->l_type == ZAP_CHUNK_ENTRY   ? &od_zap_leaf_entry
+				: c->l_type == ZAP_CHUNK_ARRAY ? &od_zap_leaf_array
+							       : &od_zap_leaf_free,
+		    c);
 	}
 	ondisk_byteswap_u16(zap_leaf_hash(block, size, 0), size / 16);
 	ondisk_byteswap(&od_zap_leaf, block);
@@ -78,7 +81,7 @@ foreign_words(void *block, size_t size)
 	ondisk_byteswap_u64(block, size);
 }
 
-/* ---- dnodes --------------------------------------------------------------------------- */
+/* ---- dnodes ---- */
 
 static void
 the_object_directory_is_where_the_format_says(void **state)
@@ -140,7 +143,8 @@ dnodes_of_a_real_mos(void **state)
 
 	dnp = dnode_block_slot(block, size, 33 - 32);
 	snprintf_blkptr(text, sizeof(text), &dnp->dn_blkptr[0]);
-	assert_string_equal(text, "EMBEDDED [L0 DSL props] et=0 lz4 size=200L/2cP birth=5L");
+	assert_string_equal(
+	    text, "EMBEDDED [L0 DSL props] et=0 lz4 size=200L/2cP birth=5L");
 	free(block);
 }
 
@@ -173,7 +177,8 @@ dnodes_with_spill_blocks(void **state)
 		assert_int_equal(
 		    sa_hdr_decode(bonus, dnp->dn_bonuslen, &layout, &hdrsize, NULL), 0);
 		/* The parent of everything is a small object number. */
-		assert_in_range(ondisk_get64(bonus + hdrsize + SA_PARENT_OFFSET, false), 1, 64);
+		assert_in_range(
+		    ondisk_get64(bonus + hdrsize + SA_PARENT_OFFSET, false), 1, 64);
 	}
 	assert_int_equal(spills, 3);
 	assert_int_equal(objects, 9);
@@ -197,8 +202,8 @@ legacy_znodes(void **state)
 		zp = znode_phys_of(dnode_phys_bonus(dnp, NULL), dnp->dn_bonuslen);
 		assert_non_null(zp);
 		assert_int_equal(zp->zp_acl.z_acl_version, 0);
-		assert_int_equal(zfs_ace_decode(0, zp->zp_acl.z_ace_data, ZFS_ACE_SPACE, &ace),
-		    12);
+		assert_int_equal(
+		    zfs_ace_decode(0, zp->zp_acl.z_ace_data, ZFS_ACE_SPACE, &ace), 12);
 		assert_int_equal(ace.z_flags & ACE_OWNER, ACE_OWNER);
 		assert_true((zp->zp_mode & 0170000) != 0);
 		found++;
@@ -212,13 +217,13 @@ static const struct {
 	dmu_object_byteswap_t cls;
 	void (*foreign)(void *, size_t);
 } both_orders[] = {
-	{"mos_dnodes.bin", DMU_BSWAP_DNODE, foreign_dnode_block},
-	{"zpl_dnodes.bin", DMU_BSWAP_DNODE, foreign_dnode_block},
-	{"znode_dnodes.bin", DMU_BSWAP_DNODE, foreign_dnode_block},
-	{"mzap.bin", DMU_BSWAP_ZAP, foreign_mzap},
-	{"fzap_header.bin", DMU_BSWAP_ZAP, foreign_words},
-	{"fzap_leaf.bin", DMU_BSWAP_ZAP, foreign_leaf},
-	{"spacemap.bin", DMU_BSWAP_UINT64, foreign_words},
+    {"mos_dnodes.bin", DMU_BSWAP_DNODE, foreign_dnode_block},
+    {"zpl_dnodes.bin", DMU_BSWAP_DNODE, foreign_dnode_block},
+    {"znode_dnodes.bin", DMU_BSWAP_DNODE, foreign_dnode_block},
+    {"mzap.bin", DMU_BSWAP_ZAP, foreign_mzap},
+    {"fzap_header.bin", DMU_BSWAP_ZAP, foreign_words},
+    {"fzap_leaf.bin", DMU_BSWAP_ZAP, foreign_leaf},
+    {"spacemap.bin", DMU_BSWAP_UINT64, foreign_words},
 };
 
 static void
@@ -264,9 +269,14 @@ large_dnodes_occupy_several_slots(void **state)
 	unsigned slot = 3;
 	uint32_t max;
 
-	*dnp = (dnode_phys_t){.dn_type = DMU_OT_PLAIN_FILE_CONTENTS, .dn_indblkshift = 17,
-	    .dn_nlevels = 1, .dn_nblkptr = 1, .dn_bonustype = DMU_OT_SA,
-	    .dn_datablkszsec = 1, .dn_bonuslen = 100, .dn_extra_slots = 3};
+	*dnp = (dnode_phys_t){.dn_type = DMU_OT_PLAIN_FILE_CONTENTS,
+	    .dn_indblkshift = 17,
+	    .dn_nlevels = 1,
+	    .dn_nblkptr = 1,
+	    .dn_bonustype = DMU_OT_SA,
+	    .dn_datablkszsec = 1,
+	    .dn_bonuslen = 100,
+	    .dn_extra_slots = 3};
 	assert_int_equal(dnode_block_verify(block, DNODE_BLOCK_SIZE), 0);
 	assert_int_equal(dnode_phys_bonus_max(dnp), 2048 - 192);
 	assert_ptr_equal(dnode_phys_bonus(dnp, &max), (uint8_t *)dnp + 192);
@@ -304,16 +314,21 @@ static void
 impossible_dnodes_are_refused(void **state)
 {
 	const dnode_phys_t good = {.dn_type = DMU_OT_PLAIN_FILE_CONTENTS,
-	    .dn_indblkshift = 17, .dn_nlevels = 2, .dn_nblkptr = 1, .dn_bonustype = DMU_OT_SA,
-	    .dn_datablkszsec = 256, .dn_bonuslen = 168, .dn_maxblkid = 1023};
+	    .dn_indblkshift = 17,
+	    .dn_nlevels = 2,
+	    .dn_nblkptr = 1,
+	    .dn_bonustype = DMU_OT_SA,
+	    .dn_datablkszsec = 256,
+	    .dn_bonuslen = 168,
+	    .dn_maxblkid = 1023};
 	dnode_phys_t dn = good;
 
 	assert_int_equal(dnode_phys_verify(&dn), 0);
-#define REFUSED(field, value) \
-	do { \
-		dn = good; \
-		dn.field = (value); \
-		assert_int_equal(dnode_phys_verify(&dn), EIO); \
+#define REFUSED(field, value)                                                          \
+	do {                                                                           \
+		dn = good;                                                             \
+		dn.field = (value);                                                    \
+		assert_int_equal(dnode_phys_verify(&dn), EIO);                         \
 	} while (0)
 	REFUSED(dn_type, 54);
 	REFUSED(dn_bonustype, 0x8f);
@@ -326,9 +341,9 @@ impossible_dnodes_are_refused(void **state)
 	REFUSED(dn_checksum, ZIO_CHECKSUM_FUNCTIONS);
 	REFUSED(dn_compress, ZIO_COMPRESS_FUNCTIONS);
 	REFUSED(dn_datablkszsec, 0);
-	REFUSED(dn_datablkszsec, 255);   /* several blocks, not a power of two */
+	REFUSED(dn_datablkszsec, 255);	 /* several blocks, not a power of two */
 	REFUSED(dn_datablkszsec, 65535); /* more than 16 MiB */
-	REFUSED(dn_maxblkid, 1024);      /* beyond the tree */
+	REFUSED(dn_maxblkid, 1024);	 /* beyond the tree */
 	REFUSED(dn_maxblkid, UINT64_MAX);
 	REFUSED(dn_bonuslen, 321);
 	REFUSED(dn_extra_slots, 32);
@@ -339,7 +354,7 @@ impossible_dnodes_are_refused(void **state)
 	assert_int_equal(dnode_phys_verify(&dn), EIO);
 }
 
-/* ---- ZAP -------------------------------------------------------------------------------- */
+/* ---- ZAP ---- */
 
 static void
 a_real_microzap(void **state)
@@ -403,11 +418,13 @@ a_real_fatzap_leaf(void **state)
 			const zap_leaf_array_t *name;
 
 			assert_non_null(le);
-			assert_int_equal(le->le_hash >> (64 - zap_leaf_hash_shift(size)), b);
+			assert_int_equal(
+			    le->le_hash >> (64 - zap_leaf_hash_shift(size)), b);
 			name = zap_leaf_array(block, size, le->le_name_chunk);
 			assert_non_null(name);
 			config += (strcmp((const char *)name->la_array, "config") == 0);
-			assert_non_null(zap_leaf_array(block, size, le->le_value_chunk));
+			assert_non_null(
+			    zap_leaf_array(block, size, le->le_value_chunk));
 			assert_null(zap_leaf_entry(block, size, le->le_name_chunk));
 			c = le->le_next;
 			entries++;
@@ -430,8 +447,10 @@ a_new_leaf_is_one_long_free_list(void **state)
 	zap_leaf_format(block, size, true);
 	assert_int_equal(zap_leaf_header(block, size)->l_flags, ZLF_ENTRIES_CDSORTED);
 	assert_int_equal(zap_leaf_header(block, size)->l_nfree, 638);
-	for (uint32_t c = zap_leaf_header(block, size)->l_freelist; c != ZAP_LEAF_EOL; n++) {
-		assert_int_equal(zap_leaf_chunk(block, size, c)->l_type, ZAP_CHUNK_FREE);
+	for (uint32_t c = zap_leaf_header(block, size)->l_freelist; c != ZAP_LEAF_EOL;
+	     n++) {
+		assert_int_equal(
+		    zap_leaf_chunk(block, size, c)->l_type, ZAP_CHUNK_FREE);
 		c = zap_leaf_chunk(block, size, c)->l_free.lf_next;
 	}
 	assert_int_equal(n, 638);
@@ -441,7 +460,7 @@ a_new_leaf_is_one_long_free_list(void **state)
 	free(block);
 }
 
-/* ---- hostile bytes ------------------------------------------------------------------------ */
+/* ---- hostile bytes ---- */
 
 /* No block content makes a byteswap or a walk leave the block. */
 static void
@@ -476,20 +495,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_object_directory_is_where_the_format_says),
-		cmocka_unit_test(dnodes_of_a_real_mos),
-		cmocka_unit_test(dnodes_with_spill_blocks),
-		cmocka_unit_test(legacy_znodes),
-		cmocka_unit_test(blocks_of_the_other_byte_order_become_the_same_blocks),
-		cmocka_unit_test(an_objset_of_the_other_byte_order_is_the_same_objset),
-		cmocka_unit_test(large_dnodes_occupy_several_slots),
-		cmocka_unit_test(the_number_of_pointers_of_new_dnodes),
-		cmocka_unit_test(impossible_dnodes_are_refused),
-		cmocka_unit_test(a_real_microzap),
-		cmocka_unit_test(a_real_fatzap_header),
-		cmocka_unit_test(a_real_fatzap_leaf),
-		cmocka_unit_test(a_new_leaf_is_one_long_free_list),
-		cmocka_unit_test(no_content_leads_out_of_its_block),
+	    cmocka_unit_test(the_object_directory_is_where_the_format_says),
+	    cmocka_unit_test(dnodes_of_a_real_mos),
+	    cmocka_unit_test(dnodes_with_spill_blocks),
+	    cmocka_unit_test(legacy_znodes),
+	    cmocka_unit_test(blocks_of_the_other_byte_order_become_the_same_blocks),
+	    cmocka_unit_test(an_objset_of_the_other_byte_order_is_the_same_objset),
+	    cmocka_unit_test(large_dnodes_occupy_several_slots),
+	    cmocka_unit_test(the_number_of_pointers_of_new_dnodes),
+	    cmocka_unit_test(impossible_dnodes_are_refused),
+	    cmocka_unit_test(a_real_microzap),
+	    cmocka_unit_test(a_real_fatzap_header),
+	    cmocka_unit_test(a_real_fatzap_leaf),
+	    cmocka_unit_test(a_new_leaf_is_one_long_free_list),
+	    cmocka_unit_test(no_content_leads_out_of_its_block),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

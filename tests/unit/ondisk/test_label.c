@@ -1,5 +1,6 @@
 /*
- * Labels: geometry, a real ring slot, the order of uberblocks, heartbeats, boot environment.
+ * Labels: geometry, a real ring slot, the order of uberblocks, heartbeats, boot
+ * environment.
  */
 #include "ondisk_test.h"
 
@@ -48,11 +49,10 @@ the_ring_follows_the_sector_size(void **state)
 static void
 a_real_uberblock_decodes_and_encodes_unchanged(void **state)
 {
-	static const char want[] =
-	    "\tmagic = 0000000000bab10c\n"
-	    "\tversion = 5000\n"
-	    "\ttxg = 59\n"
-	    "\tguid_sum = 6991275266595044368\n";
+	static const char want[] = "\tmagic = 0000000000bab10c\n"
+				   "\tversion = 5000\n"
+				   "\ttxg = 59\n"
+				   "\tguid_sum = 6991275266595044368\n";
 	size_t size, len;
 	uint8_t *slot = test_sample("uberblock.bin", &size);
 	uint8_t *again = malloc(size);
@@ -67,14 +67,15 @@ a_real_uberblock_decodes_and_encodes_unchanged(void **state)
 	assert_string_equal(bp,
 	    "DVA[0]=<0:300f400:200> DVA[1]=<0:400f400:200> DVA[2]=<0:500f400:200> "
 	    "[L0 DMU objset] fletcher4 lz4 unencrypted LE contiguous unique triple "
-	    "size=1000L/200P birth=59L/59P fill=60 cksum=00000008aba2c3f8:000003857bb9c52c:"
+	    "size=1000L/200P birth=59L/59P fill=60 "
+	    "cksum=00000008aba2c3f8:000003857bb9c52c:"
 	    "0000ba421eaee897:001a1c8d6af42a5a");
 	fp = open_memstream(&text, &len);
 	uberblock_print(fp, &ub, "\t");
 	fclose(fp);
 	assert_memory_equal(text, want, sizeof(want) - 1);
 	assert_non_null(strstr(text, "\tmmp_valid = 0\n\tcheckpoint_txg = 0\n"
-	    "\traidz_reflow state=0 off=0\n"));
+				     "\traidz_reflow state=0 off=0\n"));
 	free(text);
 
 	uberblock_encode(&ub, again, size, SAMPLE_OFFSET);
@@ -102,7 +103,8 @@ a_slot_is_valid_only_in_its_place_and_whole(void **state)
 	/* A right trailer around something else. */
 	slot[0] ^= 1;
 	label_region_seal(slot, size, SAMPLE_OFFSET);
-	assert_int_equal(uberblock_decode(slot, size, SAMPLE_OFFSET, &ub, NULL), EINVAL);
+	assert_int_equal(
+	    uberblock_decode(slot, size, SAMPLE_OFFSET, &ub, NULL), EINVAL);
 	free(slot);
 }
 
@@ -133,9 +135,11 @@ the_template_ring_has_no_valid_slot(void **state)
 	uberblock_ring_init(&ub, ring, VDEV_UBERBLOCK_RING_OFFSET);
 	for (unsigned n = 0; n < 128; n++)
 		assert_int_not_equal(uberblock_decode(ring + n * 1024, 1024,
-		    vdev_uberblock_offset(9, n), &out, NULL), 0);
+					 vdev_uberblock_offset(9, n), &out, NULL),
+		    0);
 	assert_int_equal(uberblock_decode(ring, VDEV_UBERBLOCK_RING_SIZE,
-	    VDEV_UBERBLOCK_RING_OFFSET, &out, NULL), 0);
+			     VDEV_UBERBLOCK_RING_OFFSET, &out, NULL),
+	    0);
 	assert_int_equal(out.ub_txg, 0);
 	free(ring);
 }
@@ -143,7 +147,8 @@ the_template_ring_has_no_valid_slot(void **state)
 static void
 the_best_uberblock_is_the_newest(void **state)
 {
-	uberblock_t a = {.ub_magic = UBERBLOCK_MAGIC, .ub_txg = 10, .ub_timestamp = 100};
+	uberblock_t a = {
+	    .ub_magic = UBERBLOCK_MAGIC, .ub_txg = 10, .ub_timestamp = 100};
 	uberblock_t b = a;
 
 	assert_int_equal(uberblock_compare(&a, &b), 0);
@@ -163,7 +168,8 @@ the_best_uberblock_is_the_newest(void **state)
 static void
 heartbeat_numbers_need_their_valid_bits(void **state)
 {
-	uberblock_t ub = {.ub_magic = UBERBLOCK_MAGIC, .ub_mmp_magic = MMP_MAGIC,
+	uberblock_t ub = {.ub_magic = UBERBLOCK_MAGIC,
+	    .ub_mmp_magic = MMP_MAGIC,
 	    .ub_mmp_config = mmp_config_make(1000, 0, 10)};
 
 	assert_true(ub.ub_mmp_config == 0x000a00000003e807); /* format/01 §5.3 */
@@ -178,8 +184,11 @@ heartbeat_numbers_need_their_valid_bits(void **state)
 static void
 a_checkpoint_is_an_uberblock_in_words(void **state)
 {
-	uberblock_t ub = {.ub_magic = UBERBLOCK_MAGIC, .ub_txg = 9, .ub_checkpoint_txg = 9,
-	    .ub_raidz_reflow_info = 5}, back;
+	uberblock_t ub = {.ub_magic = UBERBLOCK_MAGIC,
+			.ub_txg = 9,
+			.ub_checkpoint_txg = 9,
+			.ub_raidz_reflow_info = 5},
+		    back;
 	uint64_t words[UBERBLOCK_WORDS];
 
 	uberblock_to_words(&ub, words);
@@ -195,25 +204,28 @@ a_checkpoint_is_an_uberblock_in_words(void **state)
 static void
 an_empty_boot_environment_has_the_known_trailer(void **state)
 {
-	static const uint8_t want[32] = {0x3f, 0x2a, 0x6e, 0x7f, 0x80, 0x8f, 0xf4, 0x97, 0xfc,
-	    0xce, 0xaa, 0x58, 0x16, 0x9f, 0x90, 0xaf, 0x8b, 0xb4, 0x6d, 0xff, 0x57, 0xea, 0xd1,
-	    0xcb, 0xab, 0x5f, 0x46, 0x0d, 0xdb, 0x92, 0xc6, 0x6e};
+	static const uint8_t want[32] = {0x3f, 0x2a, 0x6e, 0x7f, 0x80, 0x8f, 0xf4, 0x97,
+	    0xfc, 0xce, 0xaa, 0x58, 0x16, 0x9f, 0x90, 0xaf, 0x8b, 0xb4, 0x6d, 0xff,
+	    0x57, 0xea, 0xd1, 0xcb, 0xab, 0x5f, 0x46, 0x0d, 0xdb, 0x92, 0xc6, 0x6e};
 	uint8_t *block = malloc(VDEV_BOOTENV_SIZE);
 	const uint8_t *payload;
 	uint64_t version;
 
-	assert_int_equal(bootenv_encode(VB_RAW, NULL, 0, block, VDEV_BOOTENV_OFFSET), 0);
+	assert_int_equal(
+	    bootenv_encode(VB_RAW, NULL, 0, block, VDEV_BOOTENV_OFFSET), 0);
 	if (ZFS_HOST_BYTEORDER == 1)
 		assert_memory_equal(block + VDEV_BOOTENV_SIZE - 32, want, sizeof(want));
 	assert_int_equal(bootenv_encode(VB_NVLIST, "abc", 3, block, 0x42000), 0);
 	assert_int_equal(label_region_verify(block, VDEV_BOOTENV_SIZE, 0x42000), 0);
 	assert_int_equal(label_region_verify(block, VDEV_BOOTENV_SIZE, 0x2000), ECKSUM);
-	assert_int_equal(bootenv_decode(block, VDEV_BOOTENV_SIZE, &version, &payload), 0);
+	assert_int_equal(
+	    bootenv_decode(block, VDEV_BOOTENV_SIZE, &version, &payload), 0);
 	assert_int_equal(version, VB_NVLIST);
 	assert_memory_equal(payload, "abc", 4);
 	assert_int_equal(block[7], 1); /* big endian */
 	assert_int_equal(
-	    bootenv_encode(VB_RAW, NULL, VDEV_BOOTENV_PAYLOAD_SIZE + 1, block, 0), E2BIG);
+	    bootenv_encode(VB_RAW, NULL, VDEV_BOOTENV_PAYLOAD_SIZE + 1, block, 0),
+	    E2BIG);
 	free(block);
 }
 
@@ -221,16 +233,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_four_labels_are_where_the_format_puts_them),
-		cmocka_unit_test(the_ring_follows_the_sector_size),
-		cmocka_unit_test(a_real_uberblock_decodes_and_encodes_unchanged),
-		cmocka_unit_test(a_slot_is_valid_only_in_its_place_and_whole),
-		cmocka_unit_test(an_uberblock_of_the_other_byte_order_is_the_same_uberblock),
-		cmocka_unit_test(the_template_ring_has_no_valid_slot),
-		cmocka_unit_test(the_best_uberblock_is_the_newest),
-		cmocka_unit_test(heartbeat_numbers_need_their_valid_bits),
-		cmocka_unit_test(a_checkpoint_is_an_uberblock_in_words),
-		cmocka_unit_test(an_empty_boot_environment_has_the_known_trailer),
+	    cmocka_unit_test(the_four_labels_are_where_the_format_puts_them),
+	    cmocka_unit_test(the_ring_follows_the_sector_size),
+	    cmocka_unit_test(a_real_uberblock_decodes_and_encodes_unchanged),
+	    cmocka_unit_test(a_slot_is_valid_only_in_its_place_and_whole),
+	    cmocka_unit_test(
+		an_uberblock_of_the_other_byte_order_is_the_same_uberblock),
+	    cmocka_unit_test(the_template_ring_has_no_valid_slot),
+	    cmocka_unit_test(the_best_uberblock_is_the_newest),
+	    cmocka_unit_test(heartbeat_numbers_need_their_valid_bits),
+	    cmocka_unit_test(a_checkpoint_is_an_uberblock_in_words),
+	    cmocka_unit_test(an_empty_boot_environment_has_the_known_trailer),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -4,7 +4,7 @@
  */
 #include "ondisk_test.h"
 
-/* ---- space maps ------------------------------------------------------------------------ */
+/* ---- space maps ---- */
 
 static void
 check_entry(uint64_t w0, uint64_t w1, unsigned nwords, const space_map_entry_t *want)
@@ -30,26 +30,46 @@ check_entry(uint64_t w0, uint64_t w1, unsigned nwords, const space_map_entry_t *
 static void
 the_specifications_space_map_entries(void **state)
 {
-	check_entry(0x8004000000000006, 0, 1, &(space_map_entry_t){.sme_kind = SM_ENTRY_DEBUG,
-	    .sme_type = SM_ALLOC, .sme_pass = 1, .sme_txg = 6});
-	check_entry(0x1e, 0, 1, &(space_map_entry_t){.sme_type = SM_ALLOC, .sme_run = 31,
-	    .sme_vdev = SM_NO_VDEV});
-	check_entry(0x20000e, 0, 1, &(space_map_entry_t){.sme_type = SM_ALLOC,
-	    .sme_offset = 32, .sme_run = 15, .sme_vdev = SM_NO_VDEV});
-	check_entry(0x9004000000000009, 0, 1, &(space_map_entry_t){.sme_kind = SM_ENTRY_DEBUG,
-	    .sme_type = SM_FREE, .sme_pass = 1, .sme_txg = 9});
-	check_entry(0x18004, 0, 1, &(space_map_entry_t){.sme_type = SM_FREE, .sme_offset = 1,
-	    .sme_run = 5, .sme_vdev = SM_NO_VDEV});
-	check_entry(0xc00000000a000001, 0x5003a, 2, &(space_map_entry_t){
-	    .sme_type = SM_ALLOC, .sme_run = 11, .sme_vdev = 1, .sme_offset = 0x5003a});
-	check_entry(SM_PADDING_WORD, 0, 1, &(space_map_entry_t){.sme_kind = SM_ENTRY_PAD});
+	check_entry(0x8004000000000006, 0, 1,
+	    &(space_map_entry_t){.sme_kind = SM_ENTRY_DEBUG,
+		.sme_type = SM_ALLOC,
+		.sme_pass = 1,
+		.sme_txg = 6});
+	check_entry(0x1e, 0, 1,
+	    &(space_map_entry_t){
+		.sme_type = SM_ALLOC, .sme_run = 31, .sme_vdev = SM_NO_VDEV});
+	check_entry(0x20000e, 0, 1,
+	    &(space_map_entry_t){.sme_type = SM_ALLOC,
+		.sme_offset = 32,
+		.sme_run = 15,
+		.sme_vdev = SM_NO_VDEV});
+	check_entry(0x9004000000000009, 0, 1,
+	    &(space_map_entry_t){.sme_kind = SM_ENTRY_DEBUG,
+		.sme_type = SM_FREE,
+		.sme_pass = 1,
+		.sme_txg = 9});
+	check_entry(0x18004, 0, 1,
+	    &(space_map_entry_t){.sme_type = SM_FREE,
+		.sme_offset = 1,
+		.sme_run = 5,
+		.sme_vdev = SM_NO_VDEV});
+	check_entry(0xc00000000a000001, 0x5003a, 2,
+	    &(space_map_entry_t){.sme_type = SM_ALLOC,
+		.sme_run = 11,
+		.sme_vdev = 1,
+		.sme_offset = 0x5003a});
+	check_entry(
+	    SM_PADDING_WORD, 0, 1, &(space_map_entry_t){.sme_kind = SM_ENTRY_PAD});
 }
 
 static void
 ranges_take_the_shortest_form_that_holds_them(void **state)
 {
-	space_map_entry_t sme = {.sme_offset = SM_OFFSET_MAX1 - 1, .sme_run = SM_RUN_MAX1,
-	    .sme_vdev = SM_NO_VDEV, .sme_type = SM_FREE}, back;
+	space_map_entry_t sme = {.sme_offset = SM_OFFSET_MAX1 - 1,
+			      .sme_run = SM_RUN_MAX1,
+			      .sme_vdev = SM_NO_VDEV,
+			      .sme_type = SM_FREE},
+			  back;
 	uint64_t w[2];
 
 	assert_int_equal(sm_entry_encode(&sme, w), 1);
@@ -62,7 +82,8 @@ ranges_take_the_shortest_form_that_holds_them(void **state)
 	sme.sme_offset = SM_OFFSET_MAX2 - 1;
 	assert_int_equal(sm_entry_encode(&sme, w), 2);
 	assert_int_equal(sm_entry_decode(w, 2, &back), 2);
-	assert_true(back.sme_run == SM_RUN_MAX2 && back.sme_offset == SM_OFFSET_MAX2 - 1);
+	assert_true(
+	    back.sme_run == SM_RUN_MAX2 && back.sme_offset == SM_OFFSET_MAX2 - 1);
 	sme = (space_map_entry_t){.sme_run = 1, .sme_vdev = 0}; /* vdev 0, said aloud */
 	assert_int_equal(sm_entry_encode(&sme, w), 2);
 	/* Cut off in the middle. */
@@ -81,8 +102,8 @@ a_real_space_map_adds_up(void **state)
 	space_map_phys_t smp;
 	int64_t sum = 0;
 
-	assert_int_equal(ondisk_bonus_get(&od_space_map, header, hsize, SPACE_MAP_SIZE_V0,
-	    &smp), 0);
+	assert_int_equal(
+	    ondisk_bonus_get(&od_space_map, header, hsize, SPACE_MAP_SIZE_V0, &smp), 0);
 	assert_int_equal(smp.smp_length, size);
 	memcpy(words, data, size);
 	for (size_t i = 0; i < size / 8;) {
@@ -94,7 +115,8 @@ a_real_space_map_adds_up(void **state)
 		assert_int_equal(sm_entry_encode(&sme, again), n);
 		assert_memory_equal(again, words + i, n * 8);
 		if (sme.sme_kind == SM_ENTRY_RANGE)
-			sum += (sme.sme_type == SM_ALLOC ? 1 : -1) * (int64_t)sme.sme_run * 512;
+			sum += (sme.sme_type == SM_ALLOC ? 1 : -1) *
+			       (int64_t)sme.sme_run * 512;
 		i += n;
 	}
 	assert_int_equal(sum, smp.smp_alloc);
@@ -102,13 +124,16 @@ a_real_space_map_adds_up(void **state)
 	free(header);
 }
 
-/* ---- block lists ------------------------------------------------------------------------- */
+/* ---- block lists ---- */
 
 static void
 pointers_are_stored_in_lists_without_what_is_not_needed(void **state)
 {
-	blkptr_t bp = {.blk_dva = {{{8, 100}}}, .blk_birth = 7, .blk_fill = 33,
-	    .blk_cksum = {{1, 2, 3, 4}}}, stored;
+	blkptr_t bp = {.blk_dva = {{{8, 100}}},
+		     .blk_birth = 7,
+		     .blk_fill = 33,
+		     .blk_cksum = {{1, 2, 3, 4}}},
+		 stored;
 
 	bpobj_entry_make(&stored, &bp, false);
 	assert_int_equal(stored.blk_fill, 0);
@@ -131,7 +156,8 @@ pointers_are_stored_in_lists_without_what_is_not_needed(void **state)
 static void
 history_offsets_wrap_behind_the_first_record(void **state)
 {
-	const spa_history_phys_t sh = {.sh_pool_create_len = 1000, .sh_phys_max_off = 5000};
+	const spa_history_phys_t sh = {
+	    .sh_pool_create_len = 1000, .sh_phys_max_off = 5000};
 
 	assert_int_equal(spa_history_log_to_phys(&sh, 999), 999);
 	assert_int_equal(spa_history_log_to_phys(&sh, 1000), 1000);
@@ -147,20 +173,21 @@ arrays_of_records_end_where_the_block_ends(void **state)
 {
 	vdev_indirect_mapping_entry_phys_t *e, *block = calloc(4, sizeof(*block));
 
-	e = ONDISK_ARRAY_AT(vdev_indirect_mapping_entry_phys_t, block, 4 * sizeof(*e), 3);
+	e = ONDISK_ARRAY_AT(
+	    vdev_indirect_mapping_entry_phys_t, block, 4 * sizeof(*e), 3);
 	assert_ptr_equal(e, block + 3);
 	DVA_MAPPING_SET_SRC_OFFSET(e, 0x12345600);
 	assert_int_equal(DVA_MAPPING_GET_SRC_OFFSET(e), 0x12345600);
-	assert_null(ONDISK_ARRAY_AT(vdev_indirect_mapping_entry_phys_t, block,
-	    4 * sizeof(*e) - 1, 3));
+	assert_null(ONDISK_ARRAY_AT(
+	    vdev_indirect_mapping_entry_phys_t, block, 4 * sizeof(*e) - 1, 3));
 	free(block);
 }
 
 static void
 dedup_keys_hold_the_sizes(void **state)
 {
-	const ddt_key_t k = {.ddk_prop =
-	    ddt_key_prop_make(131072, 4096, ZIO_COMPRESS_LZ4, true)};
+	const ddt_key_t k = {
+	    .ddk_prop = ddt_key_prop_make(131072, 4096, ZIO_COMPRESS_LZ4, true)};
 
 	assert_true(k.ddk_prop == 0x0000008f000700ff);
 	assert_int_equal(DDK_GET_LSIZE(&k), 131072);
@@ -169,13 +196,14 @@ dedup_keys_hold_the_sizes(void **state)
 	assert_true(DDK_GET_CRYPT(&k));
 }
 
-/* ---- POSIX layer ---------------------------------------------------------------------------- */
+/* ---- POSIX layer ---- */
 
 /* format/04 §1.5 and the worked example of §1.6. */
 static void
 system_attribute_headers(void **state)
 {
-	static const uint8_t real[16] = {0x5a, 0x50, 0x2f, 0x00, 0x02, 0x04, 0x18, 0x00};
+	static const uint8_t real[16] = {
+	    0x5a, 0x50, 0x2f, 0x00, 0x02, 0x04, 0x18, 0x00};
 	const uint16_t lengths[5] = {24, 100, 3, 0, 65535};
 	uint8_t buf[64], foreign[16];
 	uint16_t layout, length;
@@ -183,7 +211,8 @@ system_attribute_headers(void **state)
 	bool swapped;
 
 	if (ZFS_HOST_BYTEORDER == 1) {
-		assert_int_equal(sa_hdr_decode(real, 16, &layout, &hdrsize, &swapped), 0);
+		assert_int_equal(
+		    sa_hdr_decode(real, 16, &layout, &hdrsize, &swapped), 0);
 		assert_int_equal(layout, 2);
 		assert_int_equal(hdrsize, 8);
 		assert_false(swapped);
@@ -216,7 +245,8 @@ system_attribute_headers(void **state)
 	assert_int_equal(length, 100);
 
 	/* Nothing there; not ours; longer than its buffer. */
-	assert_int_equal(sa_hdr_decode("\0\0\0\0\0\0\0\0", 8, &layout, &hdrsize, NULL), ENOENT);
+	assert_int_equal(
+	    sa_hdr_decode("\0\0\0\0\0\0\0\0", 8, &layout, &hdrsize, NULL), ENOENT);
 	assert_int_equal(sa_hdr_decode("12345678", 8, &layout, &hdrsize, NULL), EIO);
 	assert_int_equal(sa_hdr_decode(buf, 8, &layout, &hdrsize, NULL), EIO);
 	assert_int_equal(sa_hdr_encode(buf, 8, 2, lengths, 2, &hdrsize), EINVAL);
@@ -238,10 +268,11 @@ attribute_registrations_and_directory_entries(void **state)
 static void
 access_control_entries_in_their_three_sizes(void **state)
 {
-	const zfs_ace_t owner = {.z_type = 0, .z_flags = ACE_OWNER, .z_access_mask = 0x1e01bf};
+	const zfs_ace_t owner = {
+	    .z_type = 0, .z_flags = ACE_OWNER, .z_access_mask = 0x1e01bf};
 	const zfs_ace_t user = {.z_type = 1, .z_access_mask = 2, .z_fuid = 0x100000007};
-	const zfs_ace_t object = {.z_type = 5, .z_fuid = 9, .z_object_type = {1, 2},
-	    .z_inherit_type = {3}};
+	const zfs_ace_t object = {
+	    .z_type = 5, .z_fuid = 9, .z_object_type = {1, 2}, .z_inherit_type = {3}};
 	const zfs_ace_t *const aces[] = {&owner, &user, &object};
 	const size_t sizes[] = {8, 16, 48};
 	uint8_t buf[72], foreign[72];
@@ -249,7 +280,8 @@ access_control_entries_in_their_three_sizes(void **state)
 	zfs_ace_t ace;
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(zfs_ace_encode(1, aces[i], buf + at, sizes[i]), sizes[i]);
+		assert_int_equal(
+		    zfs_ace_encode(1, aces[i], buf + at, sizes[i]), sizes[i]);
 		assert_int_equal(zfs_ace_encode(1, aces[i], foreign, sizes[i] - 1), 0);
 		assert_int_equal(zfs_ace_decode(1, buf + at, sizes[i] - 1, &ace), 0);
 		assert_int_equal(zfs_ace_decode(1, buf + at, sizes[i], &ace), sizes[i]);
@@ -275,7 +307,8 @@ access_control_entries_in_their_three_sizes(void **state)
 static void
 old_access_control_entries(void **state)
 {
-	static const uint8_t real[12] = {0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0, 0x10, 1, 0};
+	static const uint8_t real[12] = {
+	    0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0, 0x10, 1, 0};
 	uint8_t again[12];
 	zfs_ace_t ace;
 
@@ -290,7 +323,7 @@ old_access_control_entries(void **state)
 	assert_int_equal(zfs_ace_decode(0, real, 11, &ace), 0);
 }
 
-/* ---- intent log ------------------------------------------------------------------------------- */
+/* ---- intent log ---- */
 
 static unsigned
 count_records(uint8_t *block, size_t size, unsigned seen[TX_MAX_TYPE])
@@ -314,7 +347,8 @@ count_records(uint8_t *block, size_t size, unsigned seen[TX_MAX_TYPE])
 static void
 a_real_log_block(void **state)
 {
-	const zio_cksum_t verifier = {{0x6b43f8314731ddad, 0x55dc1fe36391a15e, 0x36, 0x14}};
+	const zio_cksum_t verifier = {
+	    {0x6b43f8314731ddad, 0x55dc1fe36391a15e, 0x36, 0x14}};
 	unsigned seen[TX_MAX_TYPE] = {0};
 	size_t size;
 	uint8_t *block = test_sample("zil_block.bin", &size);
@@ -325,7 +359,8 @@ a_real_log_block(void **state)
 	assert_int_equal(zc->zc_next_blk.blk_cksum.zc_word[ZIL_ZC_SEQ], 0x15);
 	assert_int_equal(BP_GET_TYPE(&zc->zc_next_blk), DMU_OT_INTENT_LOG);
 	assert_int_equal(
-	    zio_checksum_zil_verify(ZIO_CHECKSUM_ZILOG2, block, size, &verifier, NULL), 0);
+	    zio_checksum_zil_verify(ZIO_CHECKSUM_ZILOG2, block, size, &verifier, NULL),
+	    0);
 	assert_int_equal(count_records(block, size, seen), 8);
 	for (int t = TX_CREATE; t <= TX_WRITE; t++)
 		assert_int_equal(seen[t], t == TX_MKXATTR ? 0 : 1);
@@ -367,8 +402,8 @@ log_blocks_of_the_other_byte_order_become_the_same_blocks(void **state)
 		uint8_t *tail = block + at + table->ot_size;
 		uint8_t *wtail = want + at + table->ot_size;
 
-		if (t == TX_CREATE_ATTR || t == TX_MKDIR_ATTR || t == TX_CREATE_ACL_ATTR ||
-		    t == TX_MKDIR_ACL_ATTR) {
+		if (t == TX_CREATE_ATTR || t == TX_MKDIR_ATTR ||
+		    t == TX_CREATE_ACL_ATTR || t == TX_MKDIR_ACL_ATTR) {
 			lr_xvattr_t *const xv = (lr_xvattr_t *)(void *)wtail;
 			xv->lr_attr_masksize = LR_XVAT_MAPSIZE;
 			xv->lr_attr_bitmap[0] = XAT0_PROJID;
@@ -448,7 +483,8 @@ random_log_blocks_do_no_harm(void **state)
 		const bool slim = i % 2;
 
 		test_fill(block, size, &seed);
-		zil_block_chain(block, size, slim)->zc_nused = BSWAP_64(size - 184 * !slim);
+		zil_block_chain(block, size, slim)->zc_nused =
+		    BSWAP_64(size - 184 * !slim);
 		block[slim ? 23 : 0] = BSWAP_64(test_random(&seed) % TX_MAX_TYPE);
 		block[slim ? 24 : 1] = BSWAP_64(test_random(&seed) % size & ~7ULL);
 		(void)zil_block_byteswap(block, size, slim);
@@ -469,7 +505,7 @@ object_numbers_of_created_files_carry_their_slots(void **state)
 	assert_null(zil_lr_table(0));
 }
 
-/* ---- gang blocks ---------------------------------------------------------------------------------- */
+/* ---- gang blocks ---- */
 
 /* A header of a real pool; its pointer is the first of test_blkptr.c. */
 static void
@@ -501,23 +537,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_specifications_space_map_entries),
-		cmocka_unit_test(ranges_take_the_shortest_form_that_holds_them),
-		cmocka_unit_test(a_real_space_map_adds_up),
-		cmocka_unit_test(pointers_are_stored_in_lists_without_what_is_not_needed),
-		cmocka_unit_test(history_offsets_wrap_behind_the_first_record),
-		cmocka_unit_test(arrays_of_records_end_where_the_block_ends),
-		cmocka_unit_test(dedup_keys_hold_the_sizes),
-		cmocka_unit_test(system_attribute_headers),
-		cmocka_unit_test(attribute_registrations_and_directory_entries),
-		cmocka_unit_test(access_control_entries_in_their_three_sizes),
-		cmocka_unit_test(old_access_control_entries),
-		cmocka_unit_test(a_real_log_block),
-		cmocka_unit_test(log_blocks_of_the_other_byte_order_become_the_same_blocks),
-		cmocka_unit_test(records_that_do_not_fit_are_not_given_out),
-		cmocka_unit_test(random_log_blocks_do_no_harm),
-		cmocka_unit_test(object_numbers_of_created_files_carry_their_slots),
-		cmocka_unit_test(a_real_gang_header),
+	    cmocka_unit_test(the_specifications_space_map_entries),
+	    cmocka_unit_test(ranges_take_the_shortest_form_that_holds_them),
+	    cmocka_unit_test(a_real_space_map_adds_up),
+	    cmocka_unit_test(pointers_are_stored_in_lists_without_what_is_not_needed),
+	    cmocka_unit_test(history_offsets_wrap_behind_the_first_record),
+	    cmocka_unit_test(arrays_of_records_end_where_the_block_ends),
+	    cmocka_unit_test(dedup_keys_hold_the_sizes),
+	    cmocka_unit_test(system_attribute_headers),
+	    cmocka_unit_test(attribute_registrations_and_directory_entries),
+	    cmocka_unit_test(access_control_entries_in_their_three_sizes),
+	    cmocka_unit_test(old_access_control_entries),
+	    cmocka_unit_test(a_real_log_block),
+	    cmocka_unit_test(log_blocks_of_the_other_byte_order_become_the_same_blocks),
+	    cmocka_unit_test(records_that_do_not_fit_are_not_given_out),
+	    cmocka_unit_test(random_log_blocks_do_no_harm),
+	    cmocka_unit_test(object_numbers_of_created_files_carry_their_slots),
+	    cmocka_unit_test(a_real_gang_header),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
