@@ -117,6 +117,7 @@ dbuf_dirty_add(dbuf_t *db, uint64_t txg, dbuf_t *pin)
 		dn->dn_have_spill = true;
 	mutex_exit(&dn->dn_mtx);
 	txg_dirty_add(dn->dn_os->os_spa, txg, dr->dr_size);
+	atomic_add_64(&dn->dn_os->os_dirty_bytes[txg & TXG_MASK], dr->dr_size);
 	return (dr);
 }
 

@@ -545,6 +545,8 @@ dnode_offset_next(dnode_t *dn, bool hole, uint64_t *blkidp)
 	const uint64_t maxblkid = dn_maxblkid_get(dn);
 
 	while (blkid <= maxblkid) {
+		/* What is dirty first: what stops being dirty meanwhile is in the tree. */
+		const uint64_t dirty = hole ? 0 : next_dirty_block(dn, blkid);
 		uint64_t found = blkid;
 		const int error = dnode_next_block(dn, hole ? DNN_HOLE : 0, &found, 0, 0);
 		if (error != 0 && error != ESRCH)
@@ -553,7 +555,6 @@ dnode_offset_next(dnode_t *dn, bool hole, uint64_t *blkidp)
 			found = UINT64_MAX;
 		if (!hole) {
 			/* Synced data counts unless it was freed since. */
-			const uint64_t dirty = next_dirty_block(dn, blkid);
 			if (dirty <= found)
 				found = dirty;
 			else if (dnode_block_freed(dn, found)) {

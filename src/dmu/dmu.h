@@ -123,6 +123,8 @@ const blkptr_t *dmu_objset_rootbp(objset_t *os);
 objset_phys_t *dmu_objset_phys(objset_t *os); /* in-memory header (host order) */
 uint64_t dmu_objset_phys_size(objset_t *os);    /* 1024, 2048 or 4096 */
 uint64_t dmu_objset_fill(objset_t *os); /* number of objects */
+/* Bytes dirtied so far in an open or syncing txg (a block counts once). */
+uint64_t dmu_objset_dirty_bytes(objset_t *os, uint64_t txg);
 /*
  * Per-dataset features that blocks or dnodes written since the object set was opened ask for
  * (format/03 §1.9): bit = spa_feature_t. Complete for a txg after dmu_objset_sync_done.

@@ -278,6 +278,7 @@ typedef struct os_kill {
 } os_kill_t;
 
 struct objset {
+	uint64_t os_dirty_bytes[TXG_SIZE]; /* dirtied in that txg; atomic */
 	spa_t *os_spa;
 	uint64_t os_dsobj;
 	const objset_ops_t *os_ops;

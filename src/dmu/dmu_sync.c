@@ -471,6 +471,9 @@ sync_leaf(objset_sync_t *ss, dbuf_dirty_t *dr)
 	mutex_exit(&db->db_mtx);
 
 	dmu_write_policy(ss->ss_os, dn, type, 0, spill, dr->dr_size, &zp);
+	/* A hole would lose the size, which only the pointer knows. */
+	if (spill && zio_is_all_zero(dr->dr_data, dr->dr_size))
+		zp.zp_compress = ZIO_COMPRESS_OFF;
 	SET_BOOKMARK(&zb, ss->ss_os->os_dsobj, dn->dn_object, 0, db->db_blkid);
 	zio_nowait(zio_write(dr->dr_parent->sn_zio, ss->ss_spa, ss->ss_txg, &dr->dr_bp,
 	    dr->dr_data, dr->dr_size, &zp, sync_leaf_ready, sync_leaf_done, dr,
@@ -595,9 +598,16 @@ sync_dnode_done(objset_sync_t *ss, dnode_t *dn)
 	dnode_rele(dn);
 }
 
+uint64_t
+dmu_objset_dirty_bytes(objset_t *os, uint64_t txg)
+{
+	return (atomic_load_64(&os->os_dirty_bytes[txg & TXG_MASK]));
+}
+
 void
 dmu_objset_sync_done(objset_t *os, dmu_tx_t *tx)
 {
+	atomic_store_64(&os->os_dirty_bytes[dmu_tx_get_txg(tx) & TXG_MASK], 0);
 	objset_sync_t *ss = os->os_sync;
 	sync_node_t *sn;
 	dnode_t *dn;

@@ -10,7 +10,13 @@
 #include "dmu/dmu_impl.h"
 
 #define TX_ZAP_BLOCKS 6 /* a split: leaf, new leaf, header, pointer table and its copy */
-#define TX_ZAP_BLKSZ SPA_OLD_MAXBLOCKSIZE
+#define TX_ZAP_BLKSZ (SPA_OLD_MAXBLOCKSIZE / 8) /* leaves of 16 KiB */
+/*
+ * Indirect blocks are shared by many writes of a txg and compress well: one write is not charged
+ * with all of them, else a small pool could promise only a handful of writes at a time.
+ */
+#define TX_UPPER_LEVELS 3
+#define TX_INDIRECT_RATIO 8
 
 /* ---- creation ----------------------------------------------------------------------------------- */
 
@@ -88,7 +94,7 @@ tx_error(dmu_tx_t *tx, int error)
 static void
 tx_count_dnode(dmu_tx_t *tx)
 {
-	tx->tx_space += DNODE_BLOCK_SIZE + SPA_OLD_MAXBLOCKSIZE;
+	tx->tx_space += DNODE_BLOCK_SIZE + SPA_OLD_MAXBLOCKSIZE / TX_INDIRECT_RATIO;
 }
 
 /*
@@ -181,7 +187,7 @@ dmu_tx_hold_write(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 		const uint64_t l1s = (last >> dn_epbs(dn)) - (first >> dn_epbs(dn)) + 1;
 
 		tx->tx_space += (last - first + 1) * blksz +
-		    (l1s + DN_MAX_LEVELS / 2) * (1ULL << dn->dn_indblkshift);
+		    (l1s + TX_UPPER_LEVELS) * (1ULL << dn->dn_indblkshift) / TX_INDIRECT_RATIO;
 		/* A single block may be about to grow to the record size. */
 		if (maxblkid == 0)
 			tx->tx_space += tx->tx_os->os_props.op_recordsize;
@@ -208,7 +214,7 @@ dmu_tx_hold_free(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 		if (len > size - off)
 			len = size - off;
 		const uint64_t first = off / blksz, last = (off + len - 1) / blksz;
-		tx->tx_space += 2 * blksz + 4 * (1ULL << dn->dn_indblkshift);
+		tx->tx_space += 2 * blksz + 4 * (1ULL << dn->dn_indblkshift) / TX_INDIRECT_RATIO;
 		if (off % blksz != 0 || len < blksz)
 			tx_check_block(tx, dn, first);
 		if ((off + len) % blksz != 0 && off + len < size)

@@ -28,6 +28,9 @@ dbuf_avl_compare(const void *x, const void *y)
 		return (a->db_level < b->db_level ? -1 : 1);
 	if (a->db_blkid != b->db_blkid)
 		return (a->db_blkid < b->db_blkid ? -1 : 1);
+	/* A search key (no dnode) comes before all of its number. */
+	if ((a->db_dn == NULL) != (b->db_dn == NULL))
+		return (a->db_dn == NULL ? -1 : 1);
 	/* One about to be destroyed may still be in the tree beside its successor. */
 	return (a < b ? -1 : a > b);
 }

@@ -49,13 +49,20 @@ next_in_subtree(
 	const uint64_t first = blkid << (epbs * level);
 	int error = ESRCH;
 
-	if (!next_matches(ns, bp, level))
-		return (ESRCH);
-	if (level == 0 || BP_IS_HOLE(bp)) {
-		*l0 = MAX(*l0, first);
-		return (0);
+	/*
+	 * A block of pointers in memory may be newer than the pointer to it: while a txg
+	 * is written, children are done before their parents are ready.
+	 */
+	dbuf_t *db = level > 0 ? dbuf_find(dn, level, blkid) : NULL;
+	if (db == NULL) {
+		if (!next_matches(ns, bp, level))
+			return (ESRCH);
+		if (level == 0 || BP_IS_HOLE(bp)) {
+			*l0 = MAX(*l0, first);
+			return (0);
+		}
+		db = dbuf_hold(dn, level, blkid);
 	}
-	dbuf_t *db = dbuf_hold(dn, level, blkid);
 	if ((error = dbuf_read(db, 0)) != 0) {
 		dbuf_rele(db);
 		return (error);

@@ -142,6 +142,7 @@ struct dsl_dataset {
 	list_t ds_pending; /* blocks killed in the syncing txg that go to the deadlist */
 	txg_node_t ds_dirty_node;
 	list_node_t ds_synced_node;
+	uint64_t ds_promised[TXG_SIZE]; /* of dd_space_towrite: for what is dirty; ds_lock */
 	uint64_t ds_features; /* per-dataset features active on disk, bit = spa_feature_t */
 	bool ds_dead;
 };

@@ -443,12 +443,38 @@ dsl_os_kill(objset_t *os, const blkptr_t *bp, dmu_tx_t *tx)
 	dsl_dataset_block_kill(dmu_objset_private(os), bp, tx);
 }
 
+/* Blocks as they will lie on the devices, with copies and metadata: on the high side. */
+#define DIRTY_INFLATION 2
+
+/*
+ * The transaction has committed: what it was promised is replaced by what is dirty.
+ */
+static void
+dsl_os_tempreserve_clear(objset_t *os, void *cookie, dmu_tx_t *tx)
+{
+	dsl_dataset_t *ds = dmu_objset_private(os);
+	uint64_t txg = dmu_tx_get_txg(tx);
+	uint64_t copies = __atomic_load_n(&dmu_objset_props(os)->op_copies, __ATOMIC_RELAXED);
+	uint64_t dirty = dmu_objset_dirty_bytes(os, txg) * DIRTY_INFLATION * MAX(copies, 1);
+	uint64_t more = 0;
+
+	mutex_enter(&ds->ds_lock);
+	if (dirty > ds->ds_promised[txg & TXG_MASK]) {
+		more = dirty - ds->ds_promised[txg & TXG_MASK];
+		ds->ds_promised[txg & TXG_MASK] = dirty;
+	}
+	mutex_exit(&ds->ds_lock);
+	dsl_pool_config_enter(ds->ds_pool);
+	dsl_dir_unpromise(ds->ds_dir, (uint64_t)(uintptr_t)cookie, more, txg);
+	dsl_pool_config_exit(ds->ds_pool);
+}
+
 static int
 dsl_os_tempreserve(objset_t *os, uint64_t asize, bool netfree, dmu_tx_t *tx, void **cookie)
 {
 	dsl_dataset_t *ds = dmu_objset_private(os);
 
-	*cookie = NULL;
+	*cookie = (void *)(uintptr_t)asize;
 	if (ds->ds_quota != 0 && !netfree) {
 		mutex_enter(&ds->ds_lock);
 		uint64_t refd = dsl_dataset_phys(ds)->ds_referenced_bytes;
@@ -543,6 +569,7 @@ const objset_ops_t dsl_dataset_objset_ops = {
 	.oso_block_born = dsl_os_born,
 	.oso_block_kill = dsl_os_kill,
 	.oso_tempreserve = dsl_os_tempreserve,
+	.oso_tempreserve_clear = dsl_os_tempreserve_clear,
 	.oso_owner = dsl_os_owner,
 	.oso_account = dsl_os_account,
 };
@@ -552,6 +579,9 @@ const objset_ops_t dsl_dataset_objset_ops = {
 void
 dsl_dataset_sync(dsl_dataset_t *ds, zio_t *rio, dmu_tx_t *tx)
 {
+	mutex_enter(&ds->ds_lock);
+	ds->ds_promised[dmu_tx_get_txg(tx) & TXG_MASK] = 0;
+	mutex_exit(&ds->ds_lock);
 	dmu_buf_will_dirty(ds->ds_dbuf, tx);
 	dmu_objset_sync(ds->ds_objset, rio, tx);
 }

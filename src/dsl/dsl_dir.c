@@ -8,8 +8,9 @@
  * dd_lock at a time: the sums of different levels may be seen in between, never torn.
  *
  * Space for running transactions: what a transaction may use at most is added to
- * dd_space_towrite[txg] along the path when it is assigned and taken back when that txg
- * has been synced, when the real numbers have arrived in the bonus. The promise is on
+ * dd_space_towrite[txg] along the path when it is assigned; when it commits, that is
+ * replaced by what it has made dirty, and this is taken back when the txg has been
+ * synced and the real numbers have arrived in the bonus. The promise is on
  * the high side, so it can only send a writer to the next txg (ERESTART), never give a
  * wrong ENOSPC: that is decided without the promises.
  */
@@ -595,6 +596,17 @@ dsl_dir_willuse(dsl_dir_t *dd, uint64_t bytes, uint64_t txg)
 			dd->dd_holds++;
 			mutex_exit(&dd->dd_pool->dp_lock);
 		}
+	}
+}
+
+void
+dsl_dir_unpromise(dsl_dir_t *dd, uint64_t bytes, uint64_t keep, uint64_t txg)
+{
+	for (; dd != NULL; dd = dd->dd_parent) {
+		mutex_enter(&dd->dd_lock);
+		uint64_t *towrite = &dd->dd_space_towrite[txg & TXG_MASK];
+		*towrite = *towrite + keep > bytes ? *towrite + keep - bytes : 0;
+		mutex_exit(&dd->dd_lock);
 	}
 }
 

@@ -29,6 +29,8 @@ void dsl_dir_destroy_sync(uint64_t ddobj, dmu_tx_t *tx);
 int dsl_dir_tempreserve(dsl_dir_t *dd, uint64_t asize, bool netfree, uint64_t txg);
 void dsl_dir_sync(dsl_dir_t *dd, dmu_tx_t *tx);
 void dsl_dir_willuse(dsl_dir_t *dd, uint64_t bytes, uint64_t txg);
+/* Take back a promise of `bytes`, except for `keep` of new dirty data. */
+void dsl_dir_unpromise(dsl_dir_t *dd, uint64_t bytes, uint64_t keep, uint64_t txg);
 dsl_pool_t *dmu_tx_pool(dmu_tx_t *tx);
 void dsl_dir_adjust_counts(dsl_dir_t *dd, int64_t fs, int64_t snaps, dmu_tx_t *tx);
 

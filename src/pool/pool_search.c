@@ -220,8 +220,12 @@ pool_search(const char *const *paths, size_t npaths, bool destroyed, nvlist_t **
 	int err = 0;
 
 	list_create(&sr.sr_devs, sizeof (found_dev_t), offsetof(found_dev_t, fd_node));
-	for (size_t i = 0; i < npaths && err == 0; i++)
-		err = search_path(&sr, paths[i]);
+	for (size_t i = 0; i < npaths && err == 0; i++) {
+		/* The daemon works elsewhere: paths in configurations are absolute. */
+		char *full = paths[i][0] == '/' ? NULL : realpath(paths[i], NULL);
+		err = search_path(&sr, full != NULL ? full : paths[i]);
+		free(full);
+	}
 	for (fd = list_head(&sr.sr_devs); fd != NULL && err == 0;
 	     fd = list_next(&sr.sr_devs, fd)) {
 		char key[24];

@@ -11,10 +11,10 @@
 #define SLOP_MAX (128ULL << 30)
 #define SLOP_MIN (128ULL << 20)
 /*
- * Growth in the worst case: 3 copies, each on RAID-Z where a one-sector block takes four sectors
- * (three parities), twice because a block may be rewritten before the old one is free.
+ * Growth in the worst case: 3 copies, twice because a block may be rewritten before the old one is
+ * free. Only a first, generous check: what was really made dirty is counted exactly afterwards.
  */
-#define ASIZE_INFLATION 24
+#define ASIZE_INFLATION 6
 
 static uint64_t
 deflate(const spa_t *spa, const vdev_t *vd, uint64_t asize)
