@@ -117,8 +117,8 @@ oversize_alloc(size_t size, int kmflags)
 	return (buf);
 }
 
-static void
-oversize_free(void *buf, size_t size)
+void
+kmem_oversize_free(void *buf, size_t size)
 {
 	const uint64_t word = pagemap_get(buf);
 
@@ -213,11 +213,11 @@ alloc_slow(size_t size, int kmflags)
 static void
 free_slow(void *buf, size_t size)
 {
-	kmem_cache_t *cp = class_of(size);
-
 	if (buf == NULL && size == 0)
 		return;
 	VERIFY(buf != NULL && size != 0);
+	kmem_init();
+	kmem_cache_t *cp = class_of(size);
 	if (cp != NULL)
 		cache_free_slow(cp, buf, size, true);
 	else if (kmem_root.kr_delegate)
@@ -225,7 +225,7 @@ free_slow(void *buf, size_t size)
 	else if (PM_INDEX(pagemap_get(buf)) == PM_GUARD)
 		kmem_guard_free(NULL, buf, size, true);
 	else
-		oversize_free(buf, size);
+		kmem_oversize_free(buf, size);
 }
 
 /* ---- public entry points ---- */

@@ -211,9 +211,11 @@ static void
 fork_prepare(void)
 {
 	mutex_enter(&kmem_caches_lock);
+	kmem_guard_fork_prepare();
 	kmem_magazine_fork_prepare();
 	for (kmem_cache_t *cp = kmem_root.kr_caches; cp != NULL; cp = cp->kc_next)
 		mutex_enter(&cp->kc_lock);
+	pagemap_fork_prepare();
 	vmem_fork_prepare();
 }
 
@@ -221,12 +223,16 @@ static void
 fork_release(bool child)
 {
 	vmem_fork_done();
+	pagemap_fork_done();
 	for (kmem_cache_t *cp = kmem_root.kr_caches; cp != NULL; cp = cp->kc_next)
 		mutex_exit(&cp->kc_lock);
 	kmem_magazine_fork_done(child);
 	kmem_magazine_fork_free();
-	if (child)
+	kmem_guard_fork_done();
+	if (child) {
 		kmem_reaper_fork_child();
+		kmem_report_fork_child();
+	}
 	mutex_exit(&kmem_caches_lock);
 }
 

@@ -9,7 +9,7 @@
  *                 contents, guards), verbose, firewall=SIZE, checknull,
  *                 mtbf=N[:function], sample[=N] (one allocation in N is guarded)
  *   UMEM_LOGGING  transaction[=size], contents[=size], fail[=size]
- *   UMEM_OPTIONS  log=FILE, noreap, caches=NAME[:NAME...] (debug only these)
+ *   UMEM_OPTIONS  log=FILE, noreap, reap, caches=NAME[:NAME...] (debug only these)
  *   KMEM_PANIC    1 stop at an error (default), 0 report it and go on
  *   TARN_KMEM     own: this allocator; malloc: everything to the system's malloc
  *                 (the default when built with a sanitizer)

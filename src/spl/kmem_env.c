@@ -141,6 +141,8 @@ set_options(const char *word, const char *value)
 		(void)snprintf(kmem_root.kr_only, sizeof(kmem_root.kr_only), "%s", value);
 	else if (strcmp(word, "noreap") == 0)
 		kmem_root.kr_noreap = 1;
+	else if (strcmp(word, "reap") == 0)
+		kmem_root.kr_noreap = 0;
 	else
 		complain(word);
 }
@@ -156,6 +158,10 @@ kmem_env_read(void)
 #endif
 	if (how != NULL)
 		kmem_root.kr_delegate = strcmp(how, "malloc") == 0;
+#ifdef LIBKMEM_PRELOAD
+	kmem_root.kr_delegate = 0; /* malloc is us */
+	kmem_root.kr_noreap = 1;
+#endif
 	if (stop != NULL)
 		kmem_root.kr_panic = strcmp(stop, "0") != 0;
 	parse_words(getenv("UMEM_DEBUG"), set_debug);

@@ -326,6 +326,18 @@ kmem_guard_size(const void *buf)
 	return (g != NULL ? g->g_size : 0);
 }
 
+void
+kmem_guard_fork_prepare(void)
+{
+	mutex_enter(&guard_lock);
+}
+
+void
+kmem_guard_fork_done(void)
+{
+	mutex_exit(&guard_lock);
+}
+
 /* ---- sampling ---- */
 
 /* Reserve the pool: addresses only, inaccessible. */

@@ -226,6 +226,7 @@ void kmem_init(void);
 void kmem_env_read(void);
 void kmem_env_apply(void);
 void kmem_classes_init(void);
+void kmem_oversize_free(void *buf, size_t size);
 kmem_cache_t *kmem_cache_create_impl(const char *name, size_t size, size_t align,
     int (*constructor)(void *, void *, int), void (*destructor)(void *, void *),
     void (*reclaim)(void *), void *arg, vmem_t *source, int cflags);
@@ -311,6 +312,7 @@ void kmem_error(const kmem_err_t *e);
 void kmem_report_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void kmem_report_stack(const uintptr_t *pcs, int depth);
 void kmem_report_open(const char *path);
+void kmem_report_fork_child(void);
 void kmem_report_lock(void);
 void kmem_report_unlock(void);
 
@@ -323,6 +325,8 @@ int kmem_log_cache(kmem_cache_t *cp, bool on);
 void *kmem_guard_alloc(kmem_cache_t *cp, size_t size, int kmflags);
 void kmem_guard_free(kmem_cache_t *cp, void *buf, size_t size, bool sized);
 size_t kmem_guard_size(const void *buf);
+void kmem_guard_fork_prepare(void);
+void kmem_guard_fork_done(void);
 void *kmem_sample_alloc(kmem_cache_t *cp);
 bool kmem_sample_due(kmem_cache_t *cp);
 static inline bool
@@ -337,6 +341,8 @@ void kmem_reap_exit(void);
 bool kmem_reap_owned(void);
 /* Memory ran out in an allocation: give back what can be had without callbacks. */
 void kmem_reap_inline(void);
+/* For processes without a reaper: a round by the clock, now and then. */
+void kmem_reaper_poll(void);
 /* Wake the reaper, start it if need be. */
 void kmem_reaper_kick(void);
 void kmem_reaper_fork_child(void);
@@ -358,6 +364,8 @@ uint64_t kmem_delegate_used(void);
 extern uint64_t *pagemap_root[PM_ROOTS];
 /* Returns false if there is no memory for the map. */
 bool pagemap_set(const void *addr, size_t size, uint64_t word);
+void pagemap_fork_prepare(void);
+void pagemap_fork_done(void);
 static inline uint64_t
 pagemap_get(const void *addr)
 {

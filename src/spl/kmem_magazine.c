@@ -321,6 +321,7 @@ kmem_magazine_alloc_slow(kmem_cache_t *cp, int kmflags)
 void
 kmem_magazine_free_slow(kmem_cache_t *cp, void *obj)
 {
+	kmem_reaper_poll();
 	for (;;) {
 		if (cpu_push(cp, obj))
 			return;

@@ -220,6 +220,35 @@ kmem_reap_inline(void)
 	mutex_exit(&reap_lock);
 }
 
+static void
+reap_poll(kmem_cache_t *cp)
+{
+	if (cp->kc_destructor != NULL)
+		return;
+	kmem_depot_reap(cp);
+	kmem_depot_ws_update(cp);
+	kmem_magazine_resize(cp);
+	if (!(cp->kc_flags & KMF_CHECKED))
+		kmem_slab_reap(cp, 0);
+}
+
+void
+kmem_reaper_poll(void)
+{
+	static uint64_t calls;
+	static hrtime_t last;
+
+	if (!kmem_root.kr_noreap || atomic_inc_64(&calls) % 256 != 0)
+		return;
+	const hrtime_t now = gethrtime(), before = __atomic_load_n(&last, __ATOMIC_RELAXED);
+	if (now - before < MSEC2NSEC(TICK_MS) || !mutex_tryenter(&reap_lock))
+		return;
+	__atomic_store_n(&last, now, __ATOMIC_RELAXED);
+	for_each_cache(reap_poll);
+	stats.kp_given_back += vmem_purge(kmem_default_arena, true);
+	mutex_exit(&reap_lock);
+}
+
 /* ---- limits ---- */
 
 void

@@ -44,6 +44,15 @@ kmem_report_open(const char *path)
 	}
 }
 
+/* Another thread of the parent may have been reporting. */
+void
+kmem_report_fork_child(void)
+{
+	static const kmutex_t fresh = MUTEX_INITIALIZER;
+
+	memcpy(&report_lock, &fresh, sizeof(fresh));
+}
+
 void
 kmem_report_lock(void)
 {

@@ -50,3 +50,15 @@ pagemap_set(const void *addr, size_t size, uint64_t word)
 	}
 	return (true);
 }
+
+void
+pagemap_fork_prepare(void)
+{
+	mutex_enter(&pagemap_lock);
+}
+
+void
+pagemap_fork_done(void)
+{
+	mutex_exit(&pagemap_lock);
+}
