@@ -166,6 +166,8 @@ dmu_objset_create_impl(objset_t *os, dmu_objset_type_t type, dmu_tx_t *tx)
 	dnode_setdirty(os->os_mdn, tx);
 }
 
+#define CLOSE_TRIES 10000 /* of 1 ms */
+
 int
 dmu_objset_evict(objset_t *os)
 {
@@ -186,6 +188,9 @@ dmu_objset_evict(objset_t *os)
 void
 dmu_objset_close_impl(objset_t *os)
 {
+	/* Reads ahead of anybody's need may still be under way: they hold what they fill. */
+	for (int i = 0; i < CLOSE_TRIES && dmu_objset_evict(os) != 0; i++)
+		spl_delay(MSEC2NSEC(1));
 	VERIFY0(dmu_objset_evict(os));
 	objset_specials_destroy(os);
 	if (os->os_changes != NULL)

@@ -29,14 +29,24 @@ vdev_serd_t vdev_serd = {.io_n = 0, .io_t = 600, .checksum_n = 0, .checksum_t = 
 
 /* ------------------------------------------------------------------ opening -- */
 
+#define LOCK_TRIES 100
+#define LOCK_PAUSE MSEC2NSEC(20)
+
 /* Become the only writer. EBUSY: there is one. */
 static int
 leaf_lock(int fd)
 {
 	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
-		return (0);
+	/* The kernel lets go of a killed process's rings, and of the files in them, a little
+	 * after the process is gone: its successor must not be told that it is in use. */
+	for (int i = 0;; i++) {
+		if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
+			return (0);
+		if ((errno != EAGAIN && errno != EACCES) || i == LOCK_TRIES)
+			break;
+		spl_delay(LOCK_PAUSE);
+	}
 	return (errno == EAGAIN || errno == EACCES ? EBUSY : errno);
 }
 
