@@ -169,7 +169,6 @@ fake_suspend(spa_t *spa, zio_t *zio)
 	cv_broadcast(&spa->cv);
 	while (!spa->resume)
 		cv_wait(&spa->cv, &spa->lock);
-	spa->resume = false;
 	if (spa->give_up)
 		zio->io_flags |= ZIO_FLAG_CANFAIL;
 	mutex_exit(&spa->lock);

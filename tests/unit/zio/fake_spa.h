@@ -30,7 +30,7 @@ struct spa {
 	zio_cksum_salt_t salt;
 	/* what happened */
 	int data_errors, suspensions, config_entries;
-	bool resume; /* what zso_suspend waits for */
+	bool resume; /* zso_suspend waits for it; stays until a test takes it back */
 	bool give_up;
 	zbookmark_phys_t last_error;
 };
