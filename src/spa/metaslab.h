@@ -219,7 +219,7 @@ void metaslab_class_retry(metaslab_class_t *mc);
  * _take and _pass_done. Of an unloaded metaslab: the last known plus what is being freed.
  */
 void metaslab_histogram(metaslab_t *ms, int shift, uint64_t hist[32]);
-/* 0..100 as `zpool list` FRAG; UINT64_MAX unknown. */
+/* 0..100 as `zpool list` FRAG; UINT64_MAX unknown (no histograms in this pool). */
 uint64_t metaslab_class_fragmentation(metaslab_class_t *mc);
 
 #endif

@@ -465,6 +465,8 @@ fragmentation_tells_small_pieces_from_large(void **state)
 	metaslab_class_t *mc = fp->fp_spa->spa_normal_class;
 	uint64_t before, hist[32];
 
+	assert_int_equal(metaslab_class_fragmentation(mc), UINT64_MAX); /* no feature */
+	spa_feature_enable(fp->fp_spa, SPA_FEATURE_SPACEMAP_HISTOGRAM, 4);
 	assert_int_equal(metaslab_class_fragmentation(mc), 0);
 	dva_t *dva = kmem_alloc(4 * 4096 * sizeof(*dva), KM_SLEEP);
 	for (int i = 0; i < 4 * 4096; i++)
