@@ -196,6 +196,9 @@ spa_metaslabs_init(spa_t *spa)
 		if (!top->vdev_islog) {
 			min = MIN(min, top->vdev_ashift);
 			max = MAX(max, top->vdev_ashift);
+			spa->spa_sector_inflation = MAX(spa->spa_sector_inflation,
+			    vdev_psize_to_asize(top, 1ULL << top->vdev_ashift) >>
+				top->vdev_ashift);
 		}
 	}
 	if (max != 0) {

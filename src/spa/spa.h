@@ -119,6 +119,7 @@ struct spa {
 	txg_list_t spa_dirty_ms, spa_synced_ms;
 	uint64_t spa_min_ashift, spa_max_ashift; /* of the normal class */
 	uint64_t spa_min_alloc;
+	uint64_t spa_sector_inflation; /* sectors that a one-sector block takes at worst */
 
 	spa_features_t spa_features;
 

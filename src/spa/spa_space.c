@@ -12,7 +12,8 @@
 #define SLOP_MIN (128ULL << 20)
 /*
  * Growth in the worst case: 3 copies, twice because a block may be rewritten before the old one is
- * free. Only a first, generous check: what was really made dirty is counted exactly afterwards.
+ * free; on top of it what the layout adds to a block of one sector (RAID-Z: its parities). Only a first,
+ * generous check: what was really made dirty is counted exactly afterwards.
  */
 #define ASIZE_INFLATION 6
 
@@ -101,7 +102,8 @@ spa_get_worst_case_asize(spa_t *spa, uint64_t lsize)
 {
 	if (lsize == 0)
 		return (0);
-	return (MAX(lsize, 1ULL << spa->spa_max_ashift) * ASIZE_INFLATION);
+	return (MAX(lsize, 1ULL << spa->spa_max_ashift) * ASIZE_INFLATION *
+	    MAX(1, spa->spa_sector_inflation));
 }
 
 uint64_t

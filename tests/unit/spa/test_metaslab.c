@@ -504,7 +504,9 @@ capacity_is_deflated_and_keeps_a_reserve(void **state)
 	assert_int_equal(bp_get_dsize(spa, &bp), 384 * 341 + 131072);
 	fp->fp_top[1].vdev_noalloc = true;
 	assert_int_equal(spa_get_dspace(spa), (space / 2 >> 9) * 341);
-	assert_int_equal(spa_get_worst_case_asize(spa, 512), 24 * 4096);
+	assert_int_equal(spa_get_worst_case_asize(spa, 512), 6 * 4096);
+	assert_int_equal(spa_get_worst_case_asize(spa, 100000), 6 * 100000);
+	assert_int_equal(spa_get_worst_case_asize(spa, 0), 0);
 	fake_pool_destroy(fp);
 }
 
