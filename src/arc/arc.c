@@ -21,8 +21,9 @@
  *
  * Locks: a bucket lock covers the headers of its buckets (all fields); list locks cover the
  * links and sizes of the four lists. Order: bucket, then list; eviction goes the other way
- * and therefore only tries the bucket. No lock is held during I/O, decompression or
- * callbacks. What may fail: reads (the error goes to every waiter, nothing is cached).
+ * and therefore only tries the bucket. read_lock, innermost, counts reads under way. No lock is
+ * held during I/O, decompression or callbacks. What may fail: reads (the error goes to every
+ * waiter, nothing is cached).
  */
 #include "arc/arc.h"
 
@@ -31,7 +32,7 @@
 
 #define ARC_LOCKS 256
 #define ARC_PROMOTE_NS MSEC2NSEC(62) /* a second use sooner than this is the same use */
-#define ARC_EVICT_BATCH (1ULL << 20)
+#define ARC_READ_COUNTS 16
 
 typedef enum arc_state {
 	ARC_NONE,
@@ -95,6 +96,10 @@ static struct {
 	kcondvar_t evict_cv;
 	bool evict_exit, evict_wanted;
 	kthread_t *evict_thread;
+	/* reads under way, by pool (several may share a count): export waits for them */
+	kmutex_t read_lock;
+	kcondvar_t read_cv;
+	uint64_t reads[ARC_READ_COUNTS];
 } arc;
 
 /* ---- keys, buckets, lists ---------------------------------------------------------------- */
@@ -163,7 +168,7 @@ arc_set_state(arc_hdr_t *h, arc_state_t state)
 		al = &arc.lists[h->h_state];
 		mutex_enter(&al->al_lock);
 		list_remove(&al->al_list, h);
-		al->al_size -= h->h_size;
+		(void)__atomic_sub_fetch(&al->al_size, h->h_size, __ATOMIC_RELAXED);
 		mutex_exit(&al->al_lock);
 	}
 	h->h_state = (uint8_t)state;
@@ -171,7 +176,7 @@ arc_set_state(arc_hdr_t *h, arc_state_t state)
 		al = &arc.lists[state];
 		mutex_enter(&al->al_lock);
 		list_insert_head(&al->al_list, h);
-		al->al_size += h->h_size;
+		(void)__atomic_add_fetch(&al->al_size, h->h_size, __ATOMIC_RELAXED);
 		mutex_exit(&al->al_lock);
 	}
 }
@@ -477,6 +482,27 @@ arc_buf_steal(arc_buf_t *buf)
 /* ---- reading -------------------------------------------------------------------------------- */
 
 static void
+arc_reads_add(uint64_t pool, int n)
+{
+	uint64_t *count = &arc.reads[pool % ARC_READ_COUNTS];
+
+	mutex_enter(&arc.read_lock);
+	*count += (uint64_t)(int64_t)n;
+	if (*count == 0)
+		cv_broadcast(&arc.read_cv);
+	mutex_exit(&arc.read_lock);
+}
+
+static void
+arc_reads_wait(uint64_t pool)
+{
+	mutex_enter(&arc.read_lock);
+	while (arc.reads[pool % ARC_READ_COUNTS] != 0)
+		cv_wait(&arc.read_cv, &arc.read_lock);
+	mutex_exit(&arc.read_lock);
+}
+
+static void
 arc_deliver(arc_hdr_t *h, arc_waiter_t *aw, int error)
 {
 	arc_buf_t *buf = NULL;
@@ -499,6 +525,7 @@ arc_read_done(zio_t *zio)
 {
 	arc_hdr_t *h = zio->io_private;
 	kmutex_t *lock = arc_lock_of(&h->h_key);
+	const uint64_t pool = h->h_key.ak_pool;
 	const int error = zio->io_error;
 	arc_waiter_t *waiters, *aw;
 
@@ -530,6 +557,7 @@ arc_read_done(zio_t *zio)
 		arc_deliver(h, aw, error);
 	}
 	arc_made_larger();
+	arc_reads_add(pool, -1);
 }
 
 /* Embedded pointers carry their data: nothing to cache. */
@@ -656,6 +684,7 @@ arc_read(zio_t *pio, spa_t *spa, const blkptr_t *bp, arc_read_done_func_t *done,
 		zio_flags |= ZIO_FLAG_SPECULATIVE | ZIO_FLAG_CANFAIL;
 	void *data = h->h_data;
 	const uint64_t size = h->h_size;
+	arc_reads_add(key.ak_pool, 1);
 	mutex_exit(lock);
 	zio_nowait(zio_read(pio, spa, bp, data, size, arc_read_done, h, priority,
 	    zio_flags, zb));
@@ -795,6 +824,7 @@ arc_flush_guid(uint64_t pool)
 void
 arc_flush(spa_t *spa)
 {
+	arc_reads_wait(spa->spa_load_guid);
 	arc_flush_guid(spa->spa_load_guid);
 }
 
@@ -843,6 +873,8 @@ arc_init(uint64_t max_bytes)
 		    offsetof(arc_hdr_t, h_link));
 		arc.lists[i].al_size = 0;
 	}
+	mutex_init(&arc.read_lock);
+	cv_init(&arc.read_cv);
 	mutex_init(&arc.evict_lock);
 	cv_init(&arc.evict_cv);
 	arc.evict_exit = arc.evict_wanted = false;
@@ -860,6 +892,8 @@ arc_fini(void)
 	cv_signal(&arc.evict_cv);
 	mutex_exit(&arc.evict_lock);
 	thread_join(arc.evict_thread);
+	for (uint64_t i = 0; i < ARC_READ_COUNTS; i++)
+		arc_reads_wait(i);
 	arc_flush_guid(0);
 	VERIFY0(arc.size); /* somebody still holds a buffer */
 	for (int i = 0; i < ARC_STATES; i++) {
@@ -868,6 +902,8 @@ arc_fini(void)
 	}
 	for (int i = 0; i < ARC_LOCKS; i++)
 		mutex_destroy(&arc.locks[i]);
+	cv_destroy(&arc.read_cv);
+	mutex_destroy(&arc.read_lock);
 	cv_destroy(&arc.evict_cv);
 	mutex_destroy(&arc.evict_lock);
 	kmem_cache_destroy(arc.hdr_cache);

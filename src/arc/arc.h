@@ -54,7 +54,7 @@ void *arc_buf_steal(arc_buf_t *buf);
 void arc_insert(spa_t *spa, const blkptr_t *bp, void *data, uint64_t size, bool take);
 /* bp was freed: forget it. */
 void arc_freed(spa_t *spa, const blkptr_t *bp);
-/* Forget everything of a pool (export). */
+/* Forget everything of a pool, and wait for reads (ahead) under way (export). */
 void arc_flush(spa_t *spa);
 bool arc_cached(spa_t *spa, const blkptr_t *bp);
 

@@ -301,9 +301,9 @@ traverse_objset_bp(spa_t *spa, uint64_t dsobj, const blkptr_t *root, uint64_t mi
 
 	if (BP_IS_HOLE(root))
 		return (0);
-	/* All zero: from the beginning. */
-	td.td_skipping = resume != NULL && (resume->zb_object != 0 ||
-	    resume->zb_level != 0 || resume->zb_blkid != 0);
+	/* All zero: from the beginning. In an MOS that is also its first dnode block: near enough. */
+	td.td_skipping = resume != NULL && (resume->zb_objset != 0 ||
+	    resume->zb_object != 0 || resume->zb_level != 0 || resume->zb_blkid != 0);
 	SET_BOOKMARK(&zb, dsobj, DMU_META_DNODE_OBJECT, ZB_ROOT_LEVEL, 0);
 	return (traverse_bp(&td, NULL, root, &zb));
 }
