@@ -51,8 +51,8 @@ static const size_t class_sizes[] = { 8, 16, 32, 48, 64, 80, 96, 112, 128, 160, 
 	3072, 3584, 4096, 8192, 12288, 16384, 20480, 24576, 28672, 32768, 40960, 49152,
 	57344, 65536, 81920, 98304, 114688, KMEM_MAXBUF };
 
-static kmem_cache_t *small_classes[KMEM_PAGE / 8];
-static kmem_cache_t *page_classes[KMEM_MAXBUF / KMEM_PAGE];
+kmem_cache_t *kmem_small_classes[KMEM_PAGE / 8];
+kmem_cache_t *kmem_page_classes[KMEM_MAXBUF / KMEM_PAGE];
 
 void
 kmem_classes_init(void)
@@ -67,22 +67,11 @@ kmem_classes_init(void)
 		kmem_cache_t *cp = kmem_cache_create_impl(
 		    name, size, align, NULL, NULL, NULL, NULL, NULL, KMC_ALLOC);
 		for (size_t n = below / 8; n < MIN(size, KMEM_PAGE) / 8; n++)
-			small_classes[n] = cp;
+			kmem_small_classes[n] = cp;
 		for (size_t n = below / KMEM_PAGE; n < size / KMEM_PAGE; n++)
-			page_classes[n] = cp;
+			kmem_page_classes[n] = cp;
 		below = size;
 	}
-}
-
-/* The cache for this size; NULL: size 0, oversize, or kmem has not started. */
-static inline kmem_cache_t *
-class_of(size_t size)
-{
-	if (__builtin_expect(size - 1 < KMEM_PAGE, 1))
-		return (small_classes[(size - 1) >> 3]);
-	if (size - 1 < KMEM_MAXBUF)
-		return (page_classes[(size - 1) >> 12]);
-	return (NULL);
 }
 
 /* ---- past the classes: straight from vmem ---- */
@@ -198,7 +187,7 @@ alloc_slow(size_t size, int kmflags)
 	if (size == 0)
 		return (NULL);
 	kmem_init();
-	kmem_cache_t *cp = class_of(size);
+	kmem_cache_t *cp = kmem_class_of(size);
 	if (cp != NULL)
 		return (cache_alloc_slow(cp, size, kmflags));
 	if (kmem_root.kr_delegate)
@@ -217,7 +206,7 @@ free_slow(void *buf, size_t size)
 		return;
 	VERIFY(buf != NULL && size != 0);
 	kmem_init();
-	kmem_cache_t *cp = class_of(size);
+	kmem_cache_t *cp = kmem_class_of(size);
 	if (cp != NULL)
 		cache_free_slow(cp, buf, size, true);
 	else if (kmem_root.kr_delegate)
@@ -251,7 +240,7 @@ kmem_cache_free(kmem_cache_t *cp, void *buf)
 void *
 kmem_alloc(size_t size, int kmflags)
 {
-	kmem_cache_t *cp = class_of(size);
+	kmem_cache_t *cp = kmem_class_of(size);
 	void *buf;
 
 	if (__builtin_expect(cp != NULL && (buf = percpu_pop(cp->kc_cpu)) != NULL, 1))
@@ -272,7 +261,7 @@ kmem_zalloc(size_t size, int kmflags)
 void
 kmem_free(void *buf, size_t size)
 {
-	kmem_cache_t *cp = class_of(size);
+	kmem_cache_t *cp = kmem_class_of(size);
 
 	if (__builtin_expect(
 		cp != NULL && !kmem_is_sample(buf) && percpu_push(cp->kc_cpu, buf), 1))

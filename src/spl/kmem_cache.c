@@ -13,6 +13,7 @@ kmem_root_t kmem_root = { .kr_magic = KMEM_ROOT_MAGIC, .kr_version = KMEM_ROOT_V
 	.kr_cache_size = sizeof(struct kmem_cache), .kr_panic = 1 };
 vmem_t *kmem_default_arena, *kmem_meta_arena, *kmem_metapage_arena;
 kmem_cache_t *kmem_by_index[KMEM_MAXCACHES];
+kmem_cpu_t *kmem_cpu_by_index[KMEM_MAXCACHES];
 kmutex_t kmem_caches_lock = MUTEX_INITIALIZER;
 
 #define DEFAULT_KEEP (4 * VMEM_IMPORT_DEFAULT) /* idle spans kept until the reaper comes */
@@ -43,6 +44,7 @@ registry_insert(kmem_cache_t *cp)
 		panic("kmem_cache_create: more than %d caches", KMEM_MAXCACHES - 1);
 	cp->kc_index = i;
 	kmem_by_index[i] = cp;
+	kmem_cpu_by_index[i] = cp->kc_cpu;
 	kmem_cache_t **link = &kmem_root.kr_caches;
 	cp->kc_prev = NULL;
 	while (*link != NULL) {

@@ -218,6 +218,7 @@ extern kmem_root_t kmem_root;
 
 extern vmem_t *kmem_default_arena, *kmem_meta_arena, *kmem_metapage_arena;
 extern kmem_cache_t *kmem_by_index[KMEM_MAXCACHES];
+extern kmem_cpu_t *kmem_cpu_by_index[KMEM_MAXCACHES]; /* their kc_cpu: free() is in a hurry */
 extern kmutex_t kmem_caches_lock;
 extern kmem_magazine_t kmem_no_magazine; /* holds 0 of 0: every fast path fails */
 extern uintptr_t kmem_sample_base, kmem_sample_size;
@@ -227,6 +228,19 @@ void kmem_env_read(void);
 void kmem_env_apply(void);
 void kmem_classes_init(void);
 void kmem_oversize_free(void *buf, size_t size);
+
+extern kmem_cache_t *kmem_small_classes[KMEM_PAGE / 8];
+extern kmem_cache_t *kmem_page_classes[KMEM_MAXBUF / KMEM_PAGE];
+/* The cache for this size; NULL: size 0, oversize, or kmem has not started. */
+static inline kmem_cache_t *
+kmem_class_of(size_t size)
+{
+	if (__builtin_expect(size - 1 < KMEM_PAGE, 1))
+		return (kmem_small_classes[(size - 1) >> 3]);
+	if (size - 1 < KMEM_MAXBUF)
+		return (kmem_page_classes[(size - 1) >> 12]);
+	return (NULL);
+}
 kmem_cache_t *kmem_cache_create_impl(const char *name, size_t size, size_t align,
     int (*constructor)(void *, void *, int), void (*destructor)(void *, void *),
     void (*reclaim)(void *), void *arg, vmem_t *source, int cflags);

@@ -645,9 +645,11 @@ kmem_magazine_enable(kmem_cache_t *cp)
 void
 kmem_magazine_fast(kmem_cache_t *cp, bool on)
 {
-	if (cp->kc_rseq_ok)
-		__atomic_store_n(
-		    &cp->kc_cpu, on ? cp->kc_cpu_real : cpus_nowhere, __ATOMIC_RELEASE);
+	if (!cp->kc_rseq_ok)
+		return;
+	__atomic_store_n(
+	    &cp->kc_cpu, on ? cp->kc_cpu_real : cpus_nowhere, __ATOMIC_RELEASE);
+	__atomic_store_n(&kmem_cpu_by_index[cp->kc_index], cp->kc_cpu, __ATOMIC_RELEASE);
 }
 
 uint32_t

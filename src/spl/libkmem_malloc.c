@@ -90,6 +90,11 @@ aligned(size_t align, size_t size)
 static void __attribute__((noinline))
 free_slow(void *p)
 {
+	if (p == NULL) {
+		if (kmem_root.kr_checknull)
+			kmem_error(&(kmem_err_t){ .e_kind = KMERR_BADADDR });
+		return;
+	}
 	const uint64_t word = pagemap_get(p);
 	const uint32_t index = PM_INDEX(word);
 	const int saved_errno = errno;
@@ -105,31 +110,36 @@ free_slow(void *p)
 	errno = saved_errno;
 }
 
-EXPORT void *
-malloc(size_t size)
+static void *__attribute__((noinline))
+malloc_slow(size_t size)
 {
 	void *p = kmem_alloc(size == 0 ? 1 : size, KM_NOSLEEP);
 
-	if (__builtin_expect(p == NULL, 0))
+	if (p == NULL)
 		errno = ENOMEM;
 	return (p);
+}
+
+EXPORT void *
+malloc(size_t size)
+{
+	kmem_cache_t *cp = kmem_class_of(size);
+	void *p;
+
+	if (__builtin_expect(cp != NULL && (p = percpu_pop(cp->kc_cpu)) != NULL, 1))
+		return (p);
+	return (malloc_slow(size));
 }
 
 EXPORT void
 free(void *p)
 {
-	if (__builtin_expect(p == NULL, 0)) {
-		if (kmem_root.kr_checknull)
-			kmem_error(&(kmem_err_t){ .e_kind = KMERR_BADADDR });
-		return;
-	}
+	/* NULL has no entry in the page map and falls through to the slow path. */
 	const uint32_t index = PM_INDEX(pagemap_get(p));
 	/* Index 0 has no cache; the special kinds are beyond the table. */
-	if (__builtin_expect(index - 1 < KMEM_MAXCACHES - 1, 1)) {
-		kmem_cache_t *cp = kmem_by_index[index];
-		if (__builtin_expect(percpu_push(cp->kc_cpu, p), 1))
-			return;
-	}
+	if (__builtin_expect(index - 1 < KMEM_MAXCACHES - 1 &&
+		percpu_push(kmem_cpu_by_index[index], p), 1))
+		return;
 	free_slow(p);
 }
 

@@ -196,9 +196,19 @@ leaks_at_destroy(void **state)
 	    FRAME("leak"));
 }
 
+/* They take the fault themselves. */
+static void
+skip_under_sanitizers(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip();
+#endif
+}
+
 static void
 firewall_faults_at_the_culprit(void **state)
 {
+	skip_under_sanitizers();
 	assert_report_env("overrun_big", "UMEM_DEBUG=default,firewall=8192",
 	    "SPL: redzone violation: write past end of buffer\n"
 	    "SPL: modification occurred at offset 8192\n"
@@ -213,6 +223,7 @@ firewall_faults_at_the_culprit(void **state)
 static void
 a_sample_faults_at_the_culprit(void **state)
 {
+	skip_under_sanitizers();
 	assert_report_env("sampled", "UMEM_DEBUG=sample=100",
 	    "SPL: buffer modified after being freed\n"
 	    "SPL: modification occurred at offset 0\n"
