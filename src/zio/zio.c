@@ -258,6 +258,11 @@ zio_end(zio_impl_t *zi)
 	zio_link_t *zl;
 
 	zio->io_error = zio_worst_error(zio->io_error, zio_child_error(zi));
+	/* Not earlier: pieces of a gang are written out of their leader's buffer. */
+	zio_buf_free(zi->zi_scratch, zi->zi_scratch_size);
+	zi->zi_scratch = NULL;
+	zio_buf_free(zi->zi_gang_header, GANG_SIZE);
+	zi->zi_gang_header = NULL;
 	if (zi->zi_gang_depth == 0)
 		zio_gang_free_tree(zi->zi_gang);
 	zi->zi_gang = NULL;

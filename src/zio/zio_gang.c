@@ -163,8 +163,6 @@ gang_header_read_done(zio_impl_t *zi)
 
 	if (zi->zi_rd_error == 0)
 		memcpy(zio->io_data, zi->zi_gang_header, GANG_SIZE);
-	zio_buf_free(zi->zi_gang_header, GANG_SIZE);
-	zi->zi_gang_header = NULL;
 	zio_finish(zi, zi->zi_rd_error);
 }
 

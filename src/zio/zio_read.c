@@ -178,21 +178,11 @@ zio_read_copies(zio_impl_t *zi, void *buf, uint64_t size,
 /* ----------------------------------------------------------------------- the story --
  */
 
-static void
-read_free_scratch(zio_impl_t *zi)
-{
-	zio_buf_free(zi->zi_scratch, zi->zi_scratch_size);
-	zi->zi_scratch = NULL;
-	zio_buf_free(zi->zi_gang_header, GANG_SIZE);
-	zi->zi_gang_header = NULL;
-}
-
 void
 zio_read_fail(zio_impl_t *zi, int error)
 {
 	zio_t *zio = &zi->zi_pub;
 
-	read_free_scratch(zi);
 	/* A piece of a gang block is no block of its own: its leader reports. */
 	if (!(zio->io_flags & ZIO_FLAG_SPECULATIVE) && zi->zi_gang_depth == 0)
 		zio_ops->zso_data_error(
@@ -213,7 +203,6 @@ zio_read_finish(zio_impl_t *zi)
 		zio_read_fail(zi, EIO);
 		return;
 	}
-	read_free_scratch(zi);
 	zio_finish(zi, 0);
 }
 

@@ -108,16 +108,6 @@ write_suspend(zio_impl_t *zi, zio_stage_t *retry)
 /* ------------------------------------------------------------------------- issuing --
  */
 
-static void
-write_end(zio_impl_t *zi, int error)
-{
-	zio_buf_free(zi->zi_scratch, zi->zi_scratch_size);
-	zi->zi_scratch = NULL;
-	zio_buf_free(zi->zi_gang_header, GANG_SIZE);
-	zi->zi_gang_header = NULL;
-	zio_finish(zi, error);
-}
-
 static void write_issue(zio_impl_t *zi);
 
 static void
@@ -135,9 +125,9 @@ write_vio_last(zio_impl_t *zi)
 	}
 	zio_config_exit(zi);
 	if (good)
-		write_end(zi, 0);
+		zio_finish(zi, 0);
 	else if (zi->zi_pub.io_flags & ZIO_FLAG_CANFAIL)
-		write_end(zi, error);
+		zio_finish(zi, error);
 	else
 		write_suspend(zi, write_issue);
 }
@@ -192,7 +182,7 @@ zio_write_publish(zio_impl_t *zi)
 	 * counts. */
 	zi->zi_bp = *zio->io_bp;
 	if (BP_IS_HOLE(&zi->zi_bp) || BP_IS_EMBEDDED(&zi->zi_bp))
-		write_end(zi, 0);
+		zio_finish(zi, 0);
 	else
 		write_issue(zi);
 }
@@ -210,7 +200,7 @@ void
 zio_write_no_place(zio_impl_t *zi, int error)
 {
 	if ((zi->zi_pub.io_flags & ZIO_FLAG_CANFAIL) || zi->zi_gang_depth > 0)
-		write_end(zi, error);
+		zio_finish(zi, error);
 	else
 		write_suspend(zi, write_allocate);
 }
@@ -376,7 +366,7 @@ zio_write_start(zio_impl_t *zi)
 
 	/* Its data holds pointers that never came to be. */
 	if (error != 0) {
-		write_end(zi, error);
+		zio_finish(zi, error);
 		return;
 	}
 	if (zi->zi_gang_depth == 0)

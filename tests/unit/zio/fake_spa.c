@@ -199,7 +199,7 @@ const zio_spa_ops_t fake_spa_ops = {
 };
 
 spa_t *
-fake_spa_open(nvlist_t *nv, bool writable)
+fake_spa_adopt(vdev_t *root, bool writable)
 {
 	spa_t *spa = kmem_zalloc(sizeof(*spa), KM_SLEEP);
 
@@ -207,7 +207,7 @@ fake_spa_open(nvlist_t *nv, bool writable)
 	cv_init(&spa->cv);
 	avl_create(
 	    &spa->ranges, range_compare, sizeof(range_t), offsetof(range_t, node));
-	spa->root = helper_open(nv, writable);
+	spa->root = root;
 	spa->writeable = writable;
 	spa->embedded = spa->hole_birth = true;
 	spa->max_alloc = UINT64_MAX;
@@ -217,6 +217,12 @@ fake_spa_open(nvlist_t *nv, bool writable)
 	for (size_t i = 0; i < sizeof(spa->salt); i++)
 		spa->salt.zcs_bytes[i] = (uint8_t)i;
 	return (spa);
+}
+
+spa_t *
+fake_spa_open(nvlist_t *nv, bool writable)
+{
+	return (fake_spa_adopt(helper_open(nv, writable), writable));
 }
 
 void

@@ -39,6 +39,8 @@ extern const zio_spa_ops_t fake_spa_ops;
 
 /* nv (taken over) is the root node. */
 spa_t *fake_spa_open(nvlist_t *nv, bool writable);
+/* Over an open tree; it is freed with the pool. */
+spa_t *fake_spa_adopt(vdev_t *root, bool writable);
 /* Asserts that all configuration holds are gone. Leaves devices alone. */
 void fake_spa_close(spa_t *spa);
 /* For zso_suspend: let the writes go on. */
