@@ -43,11 +43,20 @@ struct objset {
 	bool os_readonly;
 	void *os_user;
 	objset_props_t os_props;
-	uint64_t os_spare_phys[64];
+	spa_t *os_spa; /* only what the rooms above look at */
 };
+
+/* What was announced: as strict as the real one. */
+enum toy_hold_type { TH_WRITE, TH_FREE, TH_ZAP, TH_BONUS, TH_SPILL };
+typedef struct toy_hold {
+	enum toy_hold_type th_type;
+	uint64_t th_object, th_off, th_len;
+} toy_hold_t;
 
 struct dmu_tx {
 	objset_t *tx_os;
+	toy_hold_t tx_holds[48];
+	int tx_nholds;
 	uint64_t tx_txg;
 	void (*tx_cb)(void *, int);
 	void *tx_cb_arg;
@@ -86,7 +95,8 @@ toy_objset_create(uint64_t seed)
 	objset_t *os = kmem_zalloc(sizeof(*os), KM_SLEEP);
 	mutex_init(&os->os_lock);
 	avl_create(&os->os_objs, obj_cmp, sizeof(toy_obj_t), offsetof(toy_obj_t, to_node));
-	os->os_next = 1;
+	os->os_spa = kmem_zalloc(sizeof(spa_t), KM_SLEEP);
+	os->os_next = 2; /* 1 is always claimed */
 	os->os_txg = 4;
 	os->os_txg_length = 16;
 	os->os_rng = seed * 2654435761u + 1;
@@ -133,6 +143,7 @@ toy_objset_destroy(objset_t *os)
 		obj_free(o);
 	avl_destroy(&os->os_objs);
 	mutex_destroy(&os->os_lock);
+	kmem_free(os->os_spa, sizeof(spa_t));
 	kmem_free(os, sizeof(*os));
 }
 
@@ -191,7 +202,23 @@ toy_objects(objset_t *os)
 spa_t *
 dmu_objset_spa(objset_t *os)
 {
-	return (NULL);
+	return (os->os_spa);
+}
+uint64_t
+dmu_objset_phys_size(objset_t *os)
+{
+	return (4096);
+}
+static bool toy_features;
+void
+toy_enable_features(bool on)
+{
+	toy_features = on;
+}
+bool
+spa_feature_is_enabled(spa_t *spa, spa_feature_t f)
+{
+	return (toy_features);
 }
 void *
 dmu_objset_private(objset_t *os)
@@ -243,25 +270,36 @@ dmu_tx_create(objset_t *os)
 	tx->tx_os = os;
 	return (tx);
 }
+static void
+tx_hold(dmu_tx_t *tx, enum toy_hold_type type, uint64_t object, uint64_t off, uint64_t len)
+{
+	VERIFY(tx->tx_txg == 0 && tx->tx_nholds < (int)ARRAY_SIZE(tx->tx_holds));
+	tx->tx_holds[tx->tx_nholds++] = (toy_hold_t){ type, object, off, len };
+}
 void
 dmu_tx_hold_write(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 {
+	tx_hold(tx, TH_WRITE, object, off, len);
 }
 void
 dmu_tx_hold_free(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 {
+	tx_hold(tx, TH_FREE, object, off, len);
 }
 void
 dmu_tx_hold_zap(dmu_tx_t *tx, uint64_t object, bool add, const char *name)
 {
+	tx_hold(tx, TH_ZAP, object, 0, UINT64_MAX);
 }
 void
 dmu_tx_hold_bonus(dmu_tx_t *tx, uint64_t object)
 {
+	tx_hold(tx, TH_BONUS, object, 0, 0);
 }
 void
 dmu_tx_hold_spill(dmu_tx_t *tx, uint64_t object)
 {
+	tx_hold(tx, TH_SPILL, object, 0, 0);
 }
 void
 dmu_tx_hold_space(dmu_tx_t *tx, uint64_t bytes)
@@ -322,6 +360,34 @@ dmu_tx_callback_register(dmu_tx_t *tx, void (*func)(void *, int), void *arg)
 {
 	tx->tx_cb = func;
 	tx->tx_cb_arg = arg;
+}
+
+static void
+tx_check(dmu_tx_t *tx, uint64_t object, uint64_t blkid, uint64_t start, uint64_t end)
+{
+	/* transactions without any hold are those of tests that do not care */
+	if (tx->tx_nholds == 0)
+		return;
+	for (int i = 0; i < tx->tx_nholds; i++) {
+		const toy_hold_t *th = &tx->tx_holds[i];
+		if (th->th_object == DMU_NEW_OBJECT)
+			return;
+		if (th->th_object != object)
+			continue;
+		if (blkid == TOY_BONUS || th->th_type == TH_ZAP)
+			return;
+		if (th->th_type == TH_SPILL && blkid == TOY_SPILL)
+			return;
+		if (th->th_type > TH_FREE)
+			continue;
+		if (blkid == TOY_SPILL || blkid == 0 ||
+		    (end > th->th_off &&
+		        (th->th_len >= UINT64_MAX - th->th_off ||
+		            start < th->th_off + th->th_len)))
+			return;
+	}
+	panic("object %" PRIu64 " block %" PRId64 " changed without a hold", object,
+	    (int64_t)blkid);
 }
 
 /* ---- objects -------------------------------------------------------------------------- */
@@ -410,6 +476,7 @@ int
 dmu_object_free(objset_t *os, uint64_t object, dmu_tx_t *tx)
 {
 	VERIFY(tx->tx_txg != 0);
+	tx_check(tx, object, TOY_BONUS, 0, 0);
 	mutex_enter(&os->os_lock);
 	toy_obj_t *o = obj_find(os, object);
 	if (o != NULL) {
@@ -726,6 +793,9 @@ dmu_buf_will_dirty(dmu_buf_t *db, dmu_tx_t *tx)
 	objset_t *os = tb->tb_obj->to_os;
 	mutex_enter(&os->os_lock);
 	VERIFY(tx->tx_txg != 0 && tb->tb_holds > 0);
+	if (!tb->tb_obj->to_dead)
+		tx_check(tx, db->db_object, tb->tb_blkid, db->db_offset,
+		    db->db_offset + db->db_size);
 	if (tb->tb_dirty_txg != tx->tx_txg) {
 		/* the old version belongs to the txg that is being written */
 		void *n = kmem_alloc(tb->tb_alloc, KM_SLEEP);
@@ -850,6 +920,8 @@ int
 dmu_free_range(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dmu_tx_t *tx)
 {
 	VERIFY(tx == NULL || tx->tx_txg != 0);
+	if (tx != NULL)
+		tx_check(tx, object, TOY_BONUS, 0, 0);
 	mutex_enter(&os->os_lock);
 	toy_obj_t *o = obj_find(os, object);
 	if (o == NULL) {

@@ -21,6 +21,8 @@ void toy_fail_assign(objset_t *os, uint64_t n, int err);
 void toy_evict(objset_t *os);
 /* Every `n` transactions a new txg begins (default 16). */
 void toy_txg_length(objset_t *os, uint64_t n);
+/* All pool features are on (process wide). */
+void toy_enable_features(bool on);
 uint64_t toy_held(objset_t *os);    /* outstanding holds */
 uint64_t toy_objects(objset_t *os); /* allocated objects */
 /* Overwrite bytes of a block (damage). */

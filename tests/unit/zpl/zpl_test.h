@@ -1,0 +1,52 @@
+/* What the zpl tests share: a fresh file system on the toy dmu, short words for long calls. */
+#ifndef TARN_ZPL_TEST_H
+#define TARN_ZPL_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+#include "spl/spl.h"
+#include "zpl/zpl.h"
+#include "zpl/zpl_impl.h"
+#include "toy/toy_dmu.h"
+
+typedef struct fs {
+	objset_t *os;
+	zfsvfs_t *zv;
+	znode_t *root;
+	zpl_opts_t opts;
+} fs_t;
+
+extern uint64_t test_seed;
+
+void fs_make(fs_t *fs, const nvlist_t *props);
+void fs_mount(fs_t *fs);
+void fs_unmount(fs_t *fs);
+void fs_remount(fs_t *fs);
+void fs_destroy(fs_t *fs);
+
+extern const zpl_cred_t alice; /* uid 1000, gid 1000, groups 1000 2000 */
+extern const zpl_cred_t bob;   /* uid 1001, gid 1001 */
+
+/* By path of names separated by '/', from the root; panics if it is not there. */
+znode_t *walk(fs_t *fs, const char *path);
+bool there(znode_t *dzp, const char *name);
+znode_t *mkfile(znode_t *dzp, const char *name);
+znode_t *mkdirz(znode_t *dzp, const char *name);
+void put(znode_t *zp, uint64_t off, const void *data, size_t len);
+size_t get(znode_t *zp, uint64_t off, void *data, size_t len);
+zpl_attr_t attr(znode_t *zp);
+/* Every count of the file system agrees with what is in it (links, sizes, unlinked set). */
+void check_fs(fs_t *fs);
+
+int zpl_test_main(const struct CMUnitTest *tests, size_t n);
+#define ZPL_TEST_MAIN(tests) \
+	int main(void) \
+	{ \
+		return (zpl_test_main(tests, ARRAY_SIZE(tests))); \
+	}
+
+#endif
