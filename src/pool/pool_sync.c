@@ -86,7 +86,9 @@ pass_left_work(spa_t *spa, uint64_t txg)
 }
 
 /*
- * Is there anything to do at all? An idle pool must not write.
+ * Is there anything to do at all? An idle pool must not write. Deferred frees are no reason: freeing them
+ * rewrites blocks of the MOS, whose old places are deferred again, and so on for ever; they wait
+ * for the next txg that has something to say.
  */
 static bool
 txg_is_empty(spa_t *spa, uint64_t txg)
@@ -98,7 +100,7 @@ txg_is_empty(spa_t *spa, uint64_t txg)
 	mutex_exit(&dp->dp_lock);
 	return (!tasks && !spa->spa_config_dirty && !pass_left_work(spa, txg) &&
 	    txg_list_empty(&dp->dp_dirty_dirs, txg) && !dsl_scan_active(dp) &&
-	    bpobj_is_empty(&pool_of(spa)->pl_deferred) && !pool_errlog_pending(spa));
+	    !pool_errlog_pending(spa));
 }
 
 static void
