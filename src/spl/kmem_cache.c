@@ -30,6 +30,39 @@ kmem_meta_free(void *p, size_t size)
 	vmem_free(kmem_meta_arena, p, size);
 }
 
+static kmutex_t own_lock = MUTEX_INITIALIZER;
+
+static void
+own_note(uintptr_t from, uintptr_t to, size_t size)
+{
+	mutex_enter(&own_lock);
+	for (size_t i = 0; i < ARRAY_SIZE(kmem_root.kr_meta); i++) {
+		if (kmem_root.kr_meta[i].start == from) {
+			kmem_root.kr_meta[i].start = to;
+			kmem_root.kr_meta[i].size = size;
+			break;
+		}
+	}
+	mutex_exit(&own_lock);
+}
+
+void *
+kmem_own_map(size_t size)
+{
+	void *p = vmem_os_map(size);
+
+	if (p != NULL)
+		own_note(0, (uintptr_t)p, size);
+	return (p);
+}
+
+void
+kmem_own_unmap(void *p, size_t size)
+{
+	own_note((uintptr_t)p, 0, 0);
+	vmem_os_unmap(p, size);
+}
+
 /* ---- the registry ---- */
 
 static void
@@ -219,11 +252,13 @@ fork_prepare(void)
 		mutex_enter(&cp->kc_lock);
 	pagemap_fork_prepare();
 	vmem_fork_prepare();
+	mutex_enter(&own_lock);
 }
 
 static void
 fork_release(bool child)
 {
+	mutex_exit(&own_lock);
 	vmem_fork_done();
 	pagemap_fork_done();
 	for (kmem_cache_t *cp = kmem_root.kr_caches; cp != NULL; cp = cp->kc_next)
@@ -256,6 +291,7 @@ kmem_init_once(void)
 {
 	kmem_root.kr_ncpus = possible_cpus();
 	kmem_root.kr_pagemap = pagemap_root;
+	kmem_root.kr_arenas = vmem_registry();
 	kmem_env_read();
 	kmem_meta_arena = vmem_create("kmem_metadata", NULL, 0, 64, heap_map, NULL, NULL, 0, 0);
 	kmem_metapage_arena =

@@ -345,7 +345,7 @@ static bool
 sample_pool_create(void)
 {
 	const size_t size = (SAMPLE_SLOTS * SLOT_BYTES) + KMEM_PAGE;
-	kmem_guard_t *g = vmem_os_map(SAMPLE_SLOTS * sizeof(*g));
+	kmem_guard_t *g = kmem_own_map(SAMPLE_SLOTS * sizeof(*g));
 	char *pool = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 	    -1, 0);
 

@@ -211,6 +211,11 @@ typedef struct kmem_root {
 	uint32_t kr_contents;  /* bytes of contents saved */
 	uint64_t kr_mtbf;
 	uint64_t kr_firewall;
+	struct vmem **kr_arenas; /* head of the arenas' registry */
+	struct {
+		uintptr_t start;
+		size_t size;
+	} kr_meta[512];        /* mapped for kmem's own use outside of any arena */
 	char kr_mtbf_func[64];
 	char kr_only[256];     /* caches to debug; empty: all */
 } kmem_root_t;
@@ -246,6 +251,9 @@ kmem_cache_t *kmem_cache_create_impl(const char *name, size_t size, size_t align
     void (*reclaim)(void *), void *arg, vmem_t *source, int cflags);
 void *kmem_meta_alloc(size_t size);
 void kmem_meta_free(void *p, size_t size);
+/* Pages for kmem's own use, known as such to whoever looks for leaks. */
+void *kmem_own_map(size_t size);
+void kmem_own_unmap(void *p, size_t size);
 
 /* kmem_slab.c */
 void kmem_slab_init(kmem_cache_t *cp);

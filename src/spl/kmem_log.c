@@ -65,7 +65,7 @@ static kmem_zlog_t *
 zlog_create(size_t bytes)
 {
 	const uint64_t n = MAX((bytes - sizeof(kmem_zlog_t)) / sizeof(kmem_zrecord_t), 16);
-	kmem_zlog_t *zl = vmem_os_map(
+	kmem_zlog_t *zl = kmem_own_map(
 	    P2ROUNDUP(sizeof(*zl) + n * sizeof(kmem_zrecord_t), KMEM_PAGE));
 
 	if (zl != NULL)

@@ -278,6 +278,7 @@ kmem_magazine_alloc_slow(kmem_cache_t *cp, int kmflags)
 {
 	void *obj;
 
+	kmem_reaper_poll();
 	if (kmem_sample_due(cp) && (obj = kmem_sample_alloc(cp)) != NULL)
 		return (obj);
 	for (;;) {

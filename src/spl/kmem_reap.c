@@ -151,13 +151,23 @@ consolidate(kmem_cache_t *cp)
 
 /* ---- reaping ---- */
 
+/* Another process may have asked for a log, or its end (kmem_inspect.h). */
+static void
+heed_log_wish(kmem_cache_t *cp)
+{
+	const uint32_t want = __atomic_load_n(&cp->kc_log_want, __ATOMIC_RELAXED);
+
+	if (want != 0 && (cp->kc_log == NULL || !(cp->kc_flags & KMF_LOG)))
+		(void)kmem_log_cache(cp, true);
+	else if (want == 0 && cp->kc_log != NULL && kmem_root.kr_log == NULL &&
+	    cp->kc_flags & KMF_LOG)
+		(void)kmem_log_cache(cp, false);
+}
+
 static void
 reap_clock(kmem_cache_t *cp)
 {
-	/* Another process may have asked for a log (kmem inspection). */
-	const bool log = (cp->kc_flags & KMF_LOG) != 0;
-	if (__atomic_load_n(&cp->kc_log_want, __ATOMIC_RELAXED) != 0 && !log)
-		(void)kmem_log_cache(cp, true);
+	heed_log_wish(cp);
 	kmem_depot_reap(cp);
 	kmem_depot_ws_update(cp);
 	kmem_magazine_resize(cp);
@@ -223,6 +233,7 @@ kmem_reap_inline(void)
 static void
 reap_poll(kmem_cache_t *cp)
 {
+	heed_log_wish(cp);
 	if (cp->kc_destructor != NULL)
 		return;
 	kmem_depot_reap(cp);

@@ -28,7 +28,7 @@ pagemap_leaf(uintptr_t page)
 	mutex_enter(&pagemap_lock);
 	leaf = *slot;
 	if (leaf == NULL) {
-		leaf = vmem_os_map(sizeof(uint64_t) << PM_LEAFSHIFT);
+		leaf = kmem_own_map(sizeof(uint64_t) << PM_LEAFSHIFT);
 		__atomic_store_n(slot, leaf, __ATOMIC_RELEASE);
 	}
 	mutex_exit(&pagemap_lock);

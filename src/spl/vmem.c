@@ -47,6 +47,7 @@
 #include "spl/kmem_impl.h"
 
 #define SEG_POOL_BYTES (64 * 1024)
+#define SEG_POOL_MAX (4 * 1024 * 1024)
 #define VMEM_SLEEP_NS (100 * 1000000LL)
 
 /* Boundary tags come from pages of their own and are never given back. */
@@ -63,15 +64,19 @@ seg_get(void)
 
 	mutex_enter(&seg_pool_lock);
 	if (seg_pool == NULL) {
-		vmem_seg_t *more = vmem_os_map(SEG_POOL_BYTES);
+		static size_t bytes = SEG_POOL_BYTES;
+		vmem_seg_t *more = kmem_own_map(bytes);
 		if (more == NULL) {
 			mutex_exit(&seg_pool_lock);
 			return (NULL);
 		}
-		for (size_t i = 0; i < SEG_POOL_BYTES / sizeof(*more); i++) {
+		for (size_t i = 0; i < bytes / sizeof(*more); i++) {
 			more[i].vs_knext = seg_pool;
 			seg_pool = &more[i];
 		}
+		/* Fewer and larger pieces as the need grows. */
+		if (bytes < SEG_POOL_MAX)
+			bytes *= 2;
 	}
 	vsp = seg_pool;
 	seg_pool = vsp->vs_knext;
@@ -153,7 +158,7 @@ hash_grow(vmem_t *vmp)
 {
 	const size_t oldsize = vmp->vm_hash_size;
 	vmem_seg_t **old = vmp->vm_hash;
-	vmem_seg_t **fresh = vmem_os_map(oldsize * 4 * sizeof(*fresh));
+	vmem_seg_t **fresh = kmem_own_map(oldsize * 4 * sizeof(*fresh));
 
 	if (fresh == NULL)
 		return;
@@ -168,7 +173,7 @@ hash_grow(vmem_t *vmp)
 			fresh[slot] = vsp;
 		}
 	}
-	vmem_os_unmap(old, MAX(oldsize * sizeof(*old), KMEM_PAGE));
+	kmem_own_unmap(old, MAX(oldsize * sizeof(*old), KMEM_PAGE));
 }
 
 static void
@@ -779,7 +784,7 @@ vmem_create(const char *name, void *base, size_t size, size_t quantum,
 	if (quantum == 0 || !ISP2(quantum))
 		return (NULL);
 	const size_t bytes = P2ROUNDUP(sizeof(vmem_t), KMEM_PAGE);
-	vmem_t *vmp = vmem_os_map(bytes);
+	vmem_t *vmp = kmem_own_map(bytes);
 	if (vmp == NULL)
 		return (NULL);
 	(void)snprintf(vmp->vm_name, sizeof(vmp->vm_name), "%s", name);
@@ -798,12 +803,12 @@ vmem_create(const char *name, void *base, size_t size, size_t quantum,
 		vmp->vm_freelist[i].vs_knext = vmp->vm_freelist[i].vs_kprev =
 		    &vmp->vm_freelist[i];
 	vmp->vm_hash_size = VMEM_HASH_INITIAL;
-	vmp->vm_hash = vmem_os_map(KMEM_PAGE);
+	vmp->vm_hash = kmem_own_map(KMEM_PAGE);
 	if (vmp->vm_hash == NULL ||
 	    (size != 0 && vmem_add(vmp, base, size, vmflag) == NULL)) {
 		if (vmp->vm_hash != NULL)
-			vmem_os_unmap(vmp->vm_hash, KMEM_PAGE);
-		vmem_os_unmap(vmp, bytes);
+			kmem_own_unmap(vmp->vm_hash, KMEM_PAGE);
+		kmem_own_unmap(vmp, bytes);
 		return (NULL);
 	}
 	mutex_enter(&vmem_list_lock);
@@ -840,11 +845,17 @@ vmem_destroy(vmem_t *vmp)
 		seg_unlink(vsp);
 		seg_put(vsp);
 	}
-	vmem_os_unmap(
+	kmem_own_unmap(
 	    vmp->vm_hash, MAX(vmp->vm_hash_size * sizeof(*vmp->vm_hash), KMEM_PAGE));
 	cv_destroy(&vmp->vm_cv);
 	mutex_destroy(&vmp->vm_lock);
-	vmem_os_unmap(vmp, P2ROUNDUP(sizeof(*vmp), KMEM_PAGE));
+	kmem_own_unmap(vmp, P2ROUNDUP(sizeof(*vmp), KMEM_PAGE));
+}
+
+vmem_t **
+vmem_registry(void)
+{
+	return (&vmem_list);
 }
 
 void

@@ -62,6 +62,8 @@ void vmem_os_unmap(void *addr, size_t size);
 /* Forget the contents of pages, giving the memory to the system; they read as 0. */
 void vmem_os_discard(void *addr, size_t size);
 
+/* The head of the list of arenas, for inspection. */
+vmem_t **vmem_registry(void);
 /* Take/release every lock of the room around fork(). */
 void vmem_fork_prepare(void);
 void vmem_fork_done(void);
