@@ -187,14 +187,18 @@ scan_objset(dsl_scan_t *sc, uint64_t dsobj, const blkptr_t *bp, uint64_t mintxg)
 {
 	zbookmark_phys_t *zb = &sc->sc_phys.scn_bookmark;
 
-	if (zb->zb_objset != dsobj) {
-		memset(zb, 0, sizeof (*zb));
-		zb->zb_objset = dsobj;
-	}
+	zbookmark_phys_t resume = *zb;
+
+	/* A place that was only reached, not entered: all of it, the root block first. */
+	if (zb->zb_objset != dsobj ||
+	    (zb->zb_object == 0 && zb->zb_level == 0 && zb->zb_blkid == 0))
+		memset(&resume, 0, sizeof (resume));
 	if (BP_IS_HOLE(bp))
 		return (0);
-	int err = traverse_objset_bp(sc->sc_dp->dp_spa, dsobj, bp, mintxg, zb,
+	int err = traverse_objset_bp(sc->sc_dp->dp_spa, dsobj, bp, mintxg, &resume,
 	    TRAVERSE_PRE | TRAVERSE_PREFETCH | TRAVERSE_HARD | TRAVERSE_NO_HOLES, scan_visit, sc);
+	*zb = resume;
+	zb->zb_objset = dsobj;
 	/* Metadata that cannot be read is counted by its own read; the rest goes on. */
 	return (err == EINTR ? EINTR : 0);
 }

@@ -13,6 +13,26 @@ add_scan(spa_t *spa, nvlist_t *nv)
 	    nv, "scan_stats", (const uint64_t *)&ps, sizeof (ps) / sizeof (uint64_t));
 }
 
+/* Top-level vdevs: what of them is used. A pool opened read-only has no metaslabs in memory. */
+static void
+add_space(spa_t *spa, nvlist_t *tree)
+{
+	nvlist_t *const *child, *stats;
+	uint64_t space, alloc, frag;
+	size_t n;
+
+	if (nvlist_lookup_nvlist_array(tree, "children", &child, &n) != 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (nvlist_lookup_nvlist(child[i], "vdev_stats", &stats) != 0)
+			continue;
+		metaslab_vdev_space(spa, i, &space, &alloc, &frag);
+		fnvlist_add_uint64(stats, "space", space);
+		fnvlist_add_uint64(stats, "alloc", alloc);
+		fnvlist_add_uint64(stats, "fragmentation", frag);
+	}
+}
+
 nvlist_t *
 pool_status(spa_t *spa)
 {
@@ -33,6 +53,7 @@ pool_status(spa_t *spa)
 	spa_config_enter(spa, RW_READER);
 	sub = vdev_status_generate(spa->spa_root_vdev);
 	spa_config_exit(spa, RW_READER);
+	add_space(spa, sub);
 	fnvlist_add_nvlist(nv, "vdev_tree", sub);
 	nvlist_free(sub);
 	return (nv);
