@@ -212,6 +212,8 @@ void metaslab_sync_pass_done(metaslab_t *ms, uint64_t txg);
 void metaslab_sync_done(metaslab_t *ms, uint64_t txg);
 /* After all metaslab_sync_done of a txg: unload idle metaslabs, load the next best ahead. */
 void metaslab_class_reassess(metaslab_class_t *mc, uint64_t txg);
+/* Until no load is under way in the background. */
+void metaslab_class_wait(metaslab_class_t *mc);
 /* Try again to load what failed to (after `zpool clear`). */
 void metaslab_class_retry(metaslab_class_t *mc);
 /*
@@ -221,5 +223,8 @@ void metaslab_class_retry(metaslab_class_t *mc);
 void metaslab_histogram(metaslab_t *ms, int shift, uint64_t hist[32]);
 /* 0..100 as `zpool list` FRAG; UINT64_MAX unknown (no histograms in this pool). */
 uint64_t metaslab_class_fragmentation(metaslab_class_t *mc);
+/* Of one top-level vdev: bytes in its metaslabs, allocated ones, fragmentation as above. */
+void metaslab_vdev_space(
+    spa_t *spa, uint64_t id, uint64_t *space, uint64_t *alloc, uint64_t *frag);
 
 #endif

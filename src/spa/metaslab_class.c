@@ -111,6 +111,12 @@ metaslab_class_reassess(metaslab_class_t *mc, uint64_t txg)
 }
 
 void
+metaslab_class_wait(metaslab_class_t *mc)
+{
+	taskq_wait(mc->mc_taskq);
+}
+
+void
 metaslab_class_retry(metaslab_class_t *mc)
 {
 	spa_t *spa = mc->mc_spa;
@@ -159,26 +165,62 @@ metaslab_fragmentation(const metaslab_t *ms)
 	return (space == 0 ? 0 : weighted / space);
 }
 
+typedef struct frag_sum {
+	uint64_t fs_sum, fs_known, fs_all;
+} frag_sum_t;
+
+/* spa_mg_lock held as reader. */
+static void
+group_add_fragmentation(const metaslab_group_t *mg, frag_sum_t *fs)
+{
+	for (uint64_t i = 0; i < mg->mg_ms_count; i++, fs->fs_all++) {
+		metaslab_t *ms = mg->mg_ms[i];
+		mutex_enter(&ms->ms_lock);
+		fs->fs_known += ms->ms_sm_hist_valid || ms->ms_new;
+		fs->fs_sum += ms->ms_sm_hist_valid ? metaslab_fragmentation(ms) : 0;
+		mutex_exit(&ms->ms_lock);
+	}
+}
+
 /* The mean over all metaslabs; those never written to are not fragmented. */
+static uint64_t
+frag_mean(const frag_sum_t *fs)
+{
+	if (fs->fs_all == 0)
+		return (0);
+	return (fs->fs_known * 2 < fs->fs_all ? UINT64_MAX : fs->fs_sum / fs->fs_all);
+}
+
 uint64_t
 metaslab_class_fragmentation(metaslab_class_t *mc)
 {
 	spa_t *spa = mc->mc_spa;
-	uint64_t sum = 0, known = 0, all = 0;
+	frag_sum_t fs = { 0 };
 
 	if (!spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM))
 		return (UINT64_MAX);
 	rw_enter(&spa->spa_mg_lock, RW_READER);
 	for (metaslab_group_t *mg = list_head(&mc->mc_groups); mg != NULL;
-	     mg = list_next(&mc->mc_groups, mg)) {
-		for (uint64_t i = 0; i < mg->mg_ms_count; i++, all++) {
-			metaslab_t *ms = mg->mg_ms[i];
-			mutex_enter(&ms->ms_lock);
-			known += ms->ms_sm_hist_valid || ms->ms_new;
-			sum += ms->ms_sm_hist_valid ? metaslab_fragmentation(ms) : 0;
-			mutex_exit(&ms->ms_lock);
-		}
+	     mg = list_next(&mc->mc_groups, mg))
+		group_add_fragmentation(mg, &fs);
+	rw_exit(&spa->spa_mg_lock);
+	return (frag_mean(&fs));
+}
+
+void
+metaslab_vdev_space(spa_t *spa, uint64_t id, uint64_t *space, uint64_t *alloc, uint64_t *frag)
+{
+	frag_sum_t fs = { 0 };
+
+	*space = *alloc = *frag = 0;
+	rw_enter(&spa->spa_mg_lock, RW_READER);
+	if (id < spa->spa_mg_count && spa->spa_mg[id] != NULL) {
+		metaslab_group_t *mg = spa->spa_mg[id];
+		*space = atomic_load_64(&mg->mg_space);
+		*alloc = atomic_load_64(&mg->mg_allocated);
+		group_add_fragmentation(mg, &fs);
 	}
 	rw_exit(&spa->spa_mg_lock);
-	return (all == 0 ? 0 : known * 2 < all ? UINT64_MAX : sum / all);
+	*frag = spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM) ? frag_mean(&fs) :
+									     UINT64_MAX;
 }

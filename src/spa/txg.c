@@ -324,6 +324,9 @@ txg_sync_stop(spa_t *spa)
 	thread_join(tx->tx_quiesce_thread);
 	thread_join(tx->tx_sync_thread);
 	tx->tx_quiesce_thread = tx->tx_sync_thread = NULL;
+	/* Metaslabs that the last txgs wanted loaded ahead read the MOS: let them end too. */
+	metaslab_class_wait(spa->spa_normal_class);
+	metaslab_class_wait(spa->spa_log_class);
 }
 
 /* ---- waiting -------------------------------------------------------------------------- */

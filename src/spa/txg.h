@@ -62,7 +62,7 @@ void txg_init(spa_t *spa, uint64_t first_open_txg);
 void txg_fini(spa_t *spa);
 void txg_sync_start(spa_t *spa); /* the two threads */
 /*
- * Syncs what is open first, then ends the threads. A suspended pool cannot sync: resume it
+ * Syncs what is open first, then ends the threads and what they left in the background. A suspended pool cannot sync: resume it
  * before, or give the process up.
  */
 void txg_sync_stop(spa_t *spa);
