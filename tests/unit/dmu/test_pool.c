@@ -310,11 +310,9 @@ tp_fail_reads(test_pool_t *tp, int error, uint64_t skip)
 /* ---- checking -------------------------------------------------------------------------------------- */
 
 typedef struct walk {
-	test_pool_t *w_tp;
 	uint64_t w_asize;
 	uint64_t w_object, w_used, w_expect; /* the object being walked */
 	uint64_t w_mdn_used, w_mdn_expect;
-	uint64_t w_objects;
 } walk_t;
 
 static void
@@ -384,6 +382,18 @@ walk_cb(void *arg, spa_t *spa, const blkptr_t *bp, const zbookmark_phys_t *zb,
 	return (0);
 }
 
+uint64_t
+tp_walk(spa_t *spa, uint64_t dsobj, const blkptr_t *root)
+{
+	walk_t w = { 0 };
+
+	assert_int_equal(traverse_objset_bp(spa, dsobj, root, 0, NULL,
+	    TRAVERSE_PRE | TRAVERSE_PREFETCH, walk_cb, &w), 0);
+	walk_object_end(&w);
+	assert_int_equal(w.w_mdn_used, w.w_mdn_expect);
+	return (w.w_asize);
+}
+
 void
 tp_verify(test_pool_t *tp)
 {
@@ -392,14 +402,10 @@ tp_verify(test_pool_t *tp)
 
 	for (int i = 0; i < tp->tp_nos; i++) {
 		tp_objset_t *to = &tp->tp_os[i];
-		walk_t w = { .w_tp = tp };
-		assert_int_equal(traverse_objset_bp(spa, to->to_dsobj, &to->to_root, 0, NULL,
-		    TRAVERSE_PRE | TRAVERSE_PREFETCH, walk_cb, &w), 0);
-		walk_object_end(&w);
-		assert_int_equal(w.w_mdn_used, w.w_mdn_expect);
+		const uint64_t asize = tp_walk(spa, to->to_dsobj, &to->to_root);
 		if (tp->tp_ops->oso_block_born == tp_born)
-			assert_int_equal(w.w_asize, atomic_load_64(&to->to_space));
-		total += w.w_asize;
+			assert_int_equal(asize, atomic_load_64(&to->to_space));
+		total += asize;
 	}
 	assert_int_equal(
 	    total, spa_get_alloc(spa) - atomic_load_64(&spa->spa_normal_class->mc_deferred));

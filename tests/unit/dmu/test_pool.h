@@ -57,6 +57,8 @@ void tp_reopen(test_pool_t *tp);
  * not killed is what is reachable, and that nothing else is allocated. The pool must be quiet.
  */
 void tp_verify(test_pool_t *tp);
+/* The walk of one object set: used space, fill counts; returns Σ asize. */
+uint64_t tp_walk(spa_t *spa, uint64_t dsobj, const blkptr_t *root);
 /* Make the device fail reads with `error` (0: work again), after `skip` more. */
 void tp_fail_reads(test_pool_t *tp, int error, uint64_t skip);
 
