@@ -172,6 +172,13 @@ zpl_maybe_wait(zfsvfs_t *zv, uint64_t txg)
 		zpl_wait_txg(zv, txg);
 }
 
+bool
+zpl_settled(const znode_t *zp)
+{
+	return (__atomic_load_n(&zp->z_dirty_txg, __ATOMIC_RELAXED) <=
+	    spa_last_synced_txg(dmu_objset_spa(zp->z_zfsvfs->zv_os)));
+}
+
 int
 zpl_fsync(znode_t *zp, bool datasync)
 {

@@ -167,6 +167,15 @@ uint64_t zpl_object(const znode_t *zp); /* inode number */
 uint32_t zpl_gen(const znode_t *zp);    /* low 32 bits of GEN */
 uint32_t zpl_type(const znode_t *zp);   /* S_IFMT bits of the mode; never change */
 zfsvfs_t *zpl_zfsvfs(const znode_t *zp);
+/*
+ * Has everything done to it so far reached the disk? Before that za_blocks may still change by itself.
+ */
+bool zpl_settled(const znode_t *zp);
+/*
+ * Somebody read it through a cache of his own: as zpl_read() would note it. True if the access time
+ * has changed.
+ */
+bool zpl_accessed(znode_t *zp);
 
 /* ---- attributes ----------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@ typedef struct rename_op {
 	const zpl_cred_t *cr;
 	znode_t *szp, *tzp; /* tzp NULL: the target is free */
 	bool case_change;   /* another spelling of the same name */
+	char sreal[ZAP_MAXNAMELEN_NEW]; /* the source's name as stored */
 	zpl_namelock_t nl[2];
 	int nlocks;
 } rename_op_t;
@@ -144,12 +145,16 @@ check_cycle(rename_op_t *op)
 	return (0);
 }
 
-/* Find both ends. 0 with szp == tzp: nothing to do. */
+/*
+ * Find both ends. 0 with szp == tzp: nothing to do. In an insensitive file system another spelling of
+ * the source's own name is looked for exactly, so that it counts as free (§3.3).
+ */
 static int
 look_up(rename_op_t *op)
 {
 	zfsvfs_t *zv = op->sdzp->z_zfsvfs;
-	int err = zpl_dirent_lookup(op->sdzp, op->sname, 0, &op->szp, NULL, 0);
+	int err = zpl_dirent_lookup(
+	    op->sdzp, op->sname, 0, &op->szp, op->sreal, sizeof(op->sreal));
 	if (err != 0)
 		return (err);
 	if (op->sdzp == op->tdzp && zv->zv_case == ZPL_CASE_INSENSITIVE &&
@@ -253,7 +258,7 @@ do_rename(rename_op_t *op, dmu_tx_t *tx)
 	if (err != 0)
 		return (err);
 	err = zpl_link_destroy(
-	    op->sdzp, op->sname, op->szp, ZD_RENAMING | (op->case_change ? ZD_EXACT : 0), tx);
+	    op->sdzp, op->sreal, op->szp, ZD_RENAMING | (op->case_change ? ZD_EXACT : 0), tx);
 	if (err == 0)
 		err = inherit_projinherit(op->szp, op->tdzp, tx);
 	return (err);
@@ -267,7 +272,7 @@ run(rename_op_t *op, uint64_t *txgp)
 	/* two names of one object, or the same name under the form: nothing to do (§3.3) */
 	if (err != 0)
 		return (err);
-	if (op->szp == op->tzp && !op->case_change)
+	if (op->szp == op->tzp)
 		return ((op->flags & RENAME_NOREPLACE_FLAG) ? EEXIST : 0);
 	err = zpl_check_remove(op->sdzp, op->szp, op->cr);
 	if (err == 0 && z_isxattr(op->sdzp) != z_isxattr(op->tdzp))

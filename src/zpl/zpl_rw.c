@@ -21,23 +21,35 @@ time_le(const uint64_t a[2], const uint64_t b[2])
 }
 
 /* Note the access; it is written with the next change, or when the file is let go. */
-static void
+static bool
 accessed(znode_t *zp)
 {
 	const zpl_opts_t zo = zpl_opts_now(zp->z_zfsvfs);
 	uint64_t now[2];
+	bool changed = false;
 
 	if (!zo.zo_atime || zo.zo_readonly)
-		return;
+		return (false);
 	zpl_now(now);
 	rw_enter(&zp->z_lock, RW_WRITER);
 	uint64_t *at = zp->z_time[ZT_ATIME];
 	if (!zo.zo_relatime || time_le(at, zp->z_time[ZT_MTIME]) ||
 	    time_le(at, zp->z_time[ZT_CTIME]) || now[0] - at[0] >= ATIME_DAY) {
 		memcpy(at, now, sizeof(now));
-		zp->z_atime_dirty = true;
+		zp->z_atime_dirty = changed = true;
 	}
 	rw_exit(&zp->z_lock);
+	return (changed);
+}
+
+bool
+zpl_accessed(znode_t *zp)
+{
+	if (zpl_enter(zp->z_zfsvfs, zp) != 0)
+		return (false);
+	const bool changed = accessed(zp);
+	zpl_exit(zp->z_zfsvfs);
+	return (changed);
 }
 
 static size_t
