@@ -309,6 +309,8 @@ typedef struct vdev_tunables {
 } vdev_tunables_t;
 extern vdev_tunables_t vdev_tunables;
 
+/* Until every completion delivered so far has returned from its vio_done. */
+void vdev_io_drain(void);
 /* Start the request; it completes through vio_done. Never blocks on I/O. */
 void vdev_io(vdev_io_t *vio);
 /* Start and wait. Returns vio_error. */

@@ -191,6 +191,12 @@ vdev_io_wait(vdev_io_t *vio)
 	return (vio->vio_error);
 }
 
+void
+vdev_io_drain(void)
+{
+	taskq_wait(vdev_int_taskq);
+}
+
 int
 vdev_flush(vdev_t *vd)
 {

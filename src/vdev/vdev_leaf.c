@@ -38,8 +38,9 @@ leaf_lock(int fd)
 {
 	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	/* The kernel lets go of a killed process's rings, and of the files in them, a little
-	 * after the process is gone: its successor must not be told that it is in use. */
+	/* The kernel lets go of a killed process's rings, and of the files in them, a
+	 * little after the process is gone: its successor must not be told that it is
+	 * in use. */
 	for (int i = 0;; i++) {
 		if (fcntl(fd, F_OFD_SETLK, &fl) == 0)
 			return (0);

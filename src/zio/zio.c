@@ -218,6 +218,15 @@ zio_config_enter(zio_impl_t *zi)
 	zi->zi_config_held = true;
 }
 
+bool
+zio_config_tryenter(zio_impl_t *zi)
+{
+	ASSERT(!zi->zi_config_held);
+	zi->zi_config_held = zio_ops->zso_config_tryenter != NULL &&
+			     zio_ops->zso_config_tryenter(zi->zi_pub.io_spa);
+	return (zi->zi_config_held);
+}
+
 void
 zio_config_exit(zio_impl_t *zi)
 {
@@ -347,14 +356,14 @@ zio_start(zio_impl_t *zi, bool caller_waits)
 		 */
 		if (caller_waits)
 			zio_read_start(zi);
-		else
+		else if (!zio_read_try_start(zi))
 			zio_dispatch(zi, zio_read_taskq, zio_read_start);
 		break;
 	case ZIO_KIND_WRITE:
 		zio_when(zi, ZIO_WAIT_READY, zio_write_start_task);
 		break;
 	case ZIO_KIND_REWRITE:
-		if (caller_waits)
+		if (caller_waits || zio_config_tryenter(zi))
 			zio_rewrite_start(zi);
 		else
 			zio_dispatch(zi, zio_write_taskq, zio_rewrite_start);
@@ -482,6 +491,9 @@ zio_init(const zio_spa_ops_t *ops)
 void
 zio_fini(void)
 {
+	/* A zio frees itself after it has told its parents, whose waiter may be here.
+	 */
+	vdev_io_drain();
 	zio_suspend_fini();
 	taskq_destroy(zio_write_taskq);
 	taskq_destroy(zio_read_taskq);

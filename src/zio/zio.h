@@ -125,6 +125,11 @@ typedef struct zio_spa_ops {
 	/* Held (as reader) around device I/O of one zio. */
 	void (*zso_config_enter)(spa_t *spa);
 	void (*zso_config_exit)(spa_t *spa);
+	/*
+	 * The same without waiting; false: not now. May be NULL. With it reads start on
+	 * the thread that asks instead of on a task queue.
+	 */
+	bool (*zso_config_tryenter)(spa_t *spa);
 	const zio_cksum_salt_t *(*zso_salt)(spa_t *spa);
 	bool (*zso_writeable)(spa_t *spa);
 	uint64_t (*zso_min_alloc)(

@@ -120,9 +120,15 @@ int zio_worst_error(int a, int b);
 int zio_child_error(zio_impl_t *zi);
 void zio_config_enter(zio_impl_t *zi);
 void zio_config_exit(zio_impl_t *zi);
+bool zio_config_tryenter(zio_impl_t *zi);
 
 /* zio_read.c */
 void zio_read_start(zio_impl_t *zi);
+/*
+ * Start here and now if that neither waits nor ends the zio (whose callbacks must not
+ * run below zio_nowait). False: nothing has happened.
+ */
+bool zio_read_try_start(zio_impl_t *zi);
 /*
  * Read `size` bytes of some copy of zi_bp into buf (all copies with SCRUB), verify,
  * repair; then `next` with zi_rd_error. Holds the configuration until then.

@@ -270,27 +270,16 @@ read_check(const zio_impl_t *zi)
 	return (0);
 }
 
-void
-zio_read_start(zio_impl_t *zi)
+/* The pointer names something on devices, and may be followed. Holds the configuration.
+ */
+static void
+read_devices(zio_impl_t *zi)
 {
 	zio_t *zio = &zi->zi_pub;
 	const blkptr_t *bp = &zi->zi_bp;
-	int error;
 
 	if (zi->zi_gang_depth == 0)
 		atomic_inc_64(&zio_counters.zs_reads);
-	zio_config_enter(zi);
-	if ((error = zio_blkptr_verify(zio->io_spa, bp)) == 0 && !BP_IS_HOLE(bp) &&
-	    !BP_IS_EMBEDDED(bp) && !zi->zi_header_only)
-		error = read_check(zi);
-	if (error != 0 || BP_IS_HOLE(bp) || BP_IS_EMBEDDED(bp)) {
-		zio_config_exit(zi);
-		if (error != 0)
-			zio_read_fail(zi, error);
-		else
-			read_inline(zi);
-		return;
-	}
 	if (zi->zi_header_only) {
 		zio_gang_read(zi);
 		return;
@@ -307,4 +296,43 @@ zio_read_start(zio_impl_t *zi)
 	else
 		zio_read_copies(
 		    zi, zi->zi_pdata, zi->zi_psize, read_verify, read_copies_done);
+}
+
+static bool
+read_needs_device(const zio_impl_t *zi)
+{
+	return (!BP_IS_HOLE(&zi->zi_bp) && !BP_IS_EMBEDDED(&zi->zi_bp));
+}
+
+void
+zio_read_start(zio_impl_t *zi)
+{
+	int error;
+
+	zio_config_enter(zi);
+	error = zio_blkptr_verify(zi->zi_pub.io_spa, &zi->zi_bp);
+	if (error == 0 && read_needs_device(zi) && !zi->zi_header_only)
+		error = read_check(zi);
+	if (error == 0 && read_needs_device(zi)) {
+		read_devices(zi);
+		return;
+	}
+	zio_config_exit(zi);
+	if (error != 0)
+		zio_read_fail(zi, error);
+	else
+		read_inline(zi);
+}
+
+bool
+zio_read_try_start(zio_impl_t *zi)
+{
+	if (!read_needs_device(zi) || read_check(zi) != 0 || !zio_config_tryenter(zi))
+		return (false);
+	if (zio_blkptr_verify(zi->zi_pub.io_spa, &zi->zi_bp) != 0) {
+		zio_config_exit(zi);
+		return (false); /* fails where it may */
+	}
+	read_devices(zi);
+	return (true);
 }

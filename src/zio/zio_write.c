@@ -149,7 +149,8 @@ write_issue(zio_impl_t *zi)
 	const uint64_t size = gang ? GANG_SIZE : zi->zi_psize;
 	const int ndvas = BP_GET_NDVAS(bp);
 
-	zio_config_enter(zi);
+	if (!zi->zi_config_held)
+		zio_config_enter(zi);
 	zi->zi_vios_pending = 1;
 	for (int d = 0; d < ndvas; d++) {
 		vdev_io_t *vio = &zi->zi_vio[d];
@@ -399,6 +400,8 @@ zio_rewrite_start(zio_impl_t *zi)
 
 	if (BP_IS_HOLE(bp) || BP_IS_EMBEDDED(bp) || BP_IS_GANG(bp) ||
 	    BP_GET_PSIZE(bp) != zio->io_size) {
+		if (zi->zi_config_held)
+			zio_config_exit(zi);
 		zio_finish(zi, BP_IS_GANG(bp) ? ENOTSUP : EINVAL);
 		return;
 	}

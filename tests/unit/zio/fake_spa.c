@@ -113,6 +113,17 @@ fake_config_enter(spa_t *spa)
 	mutex_exit(&spa->lock);
 }
 
+/* Now and then someone else has it. */
+static bool
+fake_config_tryenter(spa_t *spa)
+{
+	mutex_enter(&spa->lock);
+	const bool free = ++spa->config_entries % 3 != 0;
+	spa->config_holds += free;
+	mutex_exit(&spa->lock);
+	return (free);
+}
+
 static void
 fake_config_exit(spa_t *spa)
 {
@@ -188,6 +199,7 @@ const zio_spa_ops_t fake_spa_ops = {
     .zso_top = fake_top,
     .zso_config_enter = fake_config_enter,
     .zso_config_exit = fake_config_exit,
+    .zso_config_tryenter = fake_config_tryenter,
     .zso_salt = fake_salt,
     .zso_writeable = fake_writeable,
     .zso_min_alloc = fake_min_alloc,
