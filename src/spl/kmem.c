@@ -88,7 +88,8 @@ oversize_alloc(size_t size, int kmflags)
 		panic("kmem_alloc: absurd size %zu", size);
 	}
 	for (int attempt = 0; buf == NULL; attempt++) {
-		buf = vmem_alloc(kmem_default_arena, rsize, kmflags & KM_NOSLEEP);
+		buf = vmem_alloc(
+		    kmem_default_arena, rsize, kmflags & (KM_NOSLEEP | KM_PUSHPAGE));
 		if (buf != NULL)
 			break;
 		if (kmflags & KM_NOSLEEP)

@@ -231,7 +231,7 @@ possible_cpus(void)
 static void *
 heap_map(vmem_t *source, size_t size, int vmflag)
 {
-	kmem_reaper_note_growth(size);
+	kmem_reaper_note_growth(size, !(vmflag & (VM_NOSLEEP | VM_PUSHPAGE)));
 	return (vmem_os_map(size));
 }
 

@@ -368,8 +368,8 @@ void kmem_reaper_poll(void);
 /* Wake the reaper, start it if need be. */
 void kmem_reaper_kick(void);
 void kmem_reaper_fork_child(void);
-/* The heap grew: a process large enough gets a reaper. */
-void kmem_reaper_note_growth(size_t mapped);
+/* The heap grows: a large process gets a reaper, a process short of memory waits. */
+void kmem_reaper_note_growth(size_t mapped, bool may_wait);
 
 /* kmem_delegate.c */
 void *kmem_delegate_alloc(size_t size, size_t align, int kmflags);

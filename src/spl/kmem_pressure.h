@@ -5,6 +5,9 @@
  * Reclaim functions are called by the reaper thread, in order, with no kmem lock
  * held, until enough has been given back. They may allocate and free; they must not
  * wait for a thread that waits for memory.
+ *
+ * The reaper keeps a few file descriptors open: a daemon that closes all of them
+ * must do so before it starts, or call kmem_pressure_stop() before and start after.
  */
 #ifndef TARN_SPL_KMEM_PRESSURE_H
 #define TARN_SPL_KMEM_PRESSURE_H

@@ -36,6 +36,8 @@
 #define RECLAIMERS_MAX 16
 #define REAPER_START_BYTES (32ULL << 20)
 #define MOVE_SLABS_PER_TICK 16
+#define GROWTH_CHECK (8ULL << 20)
+#define THROTTLE_ROUNDS 50 /* of 10 ms */
 
 typedef struct reclaimer {
 	kmem_reclaim_func_t *r_func;
@@ -481,14 +483,45 @@ kmem_reaper_kick(void)
 		kmem_pressure_start();
 }
 
-void
-kmem_reaper_note_growth(size_t mapped)
+/*
+ * Growth is checked where it happens, as in a second between two rounds a fast
+ * program can take all there is: every GROWTH_CHECK bytes the limits are read, and
+ * if the reserve is touched the reaper is woken. When almost nothing is left, an
+ * allocation that may wait waits for it, for a bounded time: the caller may hold a
+ * lock that a reclaim function needs.
+ */
+static void
+watch_growth(size_t mapped, bool may_wait)
 {
-	if (atomic_add_64(&heap_mapped, mapped) < REAPER_START_BYTES ||
-	    kmem_root.kr_noreap || __atomic_load_n(&reaper_state, __ATOMIC_RELAXED) != 0 ||
-	    mutex_owned(&reaper_lock))
+	static uint64_t unchecked;
+	os_memory_t om;
+
+	if (atomic_add_64(&unchecked, mapped) < GROWTH_CHECK)
 		return;
-	kmem_pressure_start();
+	atomic_store_64(&unchecked, 0);
+	for (int i = 0; i < THROTTLE_ROUNDS; i++) {
+		os_memory_read(&om);
+		if (shortage_of(&om) == 0)
+			return;
+		os_pressure_wake();
+		if (!may_wait || available_of(&om) > mapped + 2 * GROWTH_CHECK)
+			return;
+		spl_delay(MSEC2NSEC(10));
+	}
+}
+
+void
+kmem_reaper_note_growth(size_t mapped, bool may_wait)
+{
+	const uint64_t total = atomic_add_64(&heap_mapped, mapped);
+
+	if (mutex_owned(&reap_lock))
+		return;
+	if (__atomic_load_n(&reaper_state, __ATOMIC_RELAXED) != 0)
+		watch_growth(mapped, may_wait && nreclaimers > 0);
+	else if (total >= REAPER_START_BYTES && !kmem_root.kr_noreap &&
+	    !mutex_owned(&reaper_lock))
+		kmem_pressure_start();
 }
 
 /* The child has no reaper thread; it gets one when it has grown itself. */
@@ -501,7 +534,7 @@ kmem_reaper_fork_child(void)
 	memcpy(&reaper_lock, &fresh, sizeof(fresh));
 	memcpy(&reclaimers_lock, &fresh, sizeof(fresh));
 	reaper_state = 0;
-	os_pressure_close();
+	os_pressure_fork_child();
 	atomic_store_64(&heap_mapped, 0);
 }
 

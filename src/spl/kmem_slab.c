@@ -227,11 +227,11 @@ slab_create(kmem_cache_t *cp, size_t color, int kmflags)
 
 	base = uses_hash(cp) ?
 	    vmem_xalloc(cp->kc_arena, cp->kc_slabsize, cp->kc_slabsize, 0, 0, NULL, NULL,
-		kmflags & KM_NOSLEEP) :
+		kmflags & (KM_NOSLEEP | KM_PUSHPAGE)) :
 	    cp->kc_align > KMEM_PAGE ?
 	    vmem_xalloc(cp->kc_arena, cp->kc_slabsize, cp->kc_align, 0, 0, NULL, NULL,
-		kmflags & KM_NOSLEEP) :
-	    vmem_alloc(cp->kc_arena, cp->kc_slabsize, kmflags & KM_NOSLEEP);
+		kmflags & (KM_NOSLEEP | KM_PUSHPAGE)) :
+	    vmem_alloc(cp->kc_arena, cp->kc_slabsize, kmflags & (KM_NOSLEEP | KM_PUSHPAGE));
 	if (base == NULL)
 		return (NULL);
 	if (slab_is_small(cp)) {

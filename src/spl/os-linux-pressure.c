@@ -13,6 +13,7 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -30,7 +31,8 @@ typedef struct group {
 } group_t;
 
 static group_t group;
-static bool group_known;
+static char group_text[4096]; /* /proc/self/cgroup when the group was found */
+static pthread_mutex_t group_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pollfd sources[4];
 static int source_kind[4], nsources;
 static int wake_fd = -1, level_fd = -1;
@@ -122,11 +124,14 @@ group_find(void)
 		bool v2;
 	} places[] = { { "/sys/fs/cgroup", true }, { "/sys/fs/cgroup/unified", true },
 		{ "/sys/fs/cgroup/memory", false } };
-	char text[4096], name[512];
+	static char text[sizeof(group_text)];
+	char name[512];
 
-	group_known = true;
-	if (!read_file("/proc/self/cgroup", text, sizeof(text)))
+	/* Processes are moved; to see it costs one small file. */
+	if (!read_file("/proc/self/cgroup", text, sizeof(text)) ||
+	    strcmp(text, group_text) == 0)
 		return;
+	memcpy(group_text, text, sizeof(group_text));
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		if (!group_name(text, places[i].v2, name, sizeof(name)))
 			continue;
@@ -171,6 +176,30 @@ group_level_read(const char *dir, os_memory_t *om)
 	    MIN(om->om_group_available, limit > usage ? limit - usage : 0);
 }
 
+static void
+group_read(os_memory_t *om)
+{
+	char dir[PATH_LEN];
+
+	(void)pthread_mutex_lock(&group_lock);
+	group_find();
+	if (group.path[0] == '\0') {
+		(void)pthread_mutex_unlock(&group_lock);
+		return;
+	}
+	(void)snprintf(dir, sizeof(dir), "%s", group.path);
+	for (;;) {
+		group_level_read(dir, om);
+		char *slash = strrchr(dir, '/');
+		if (strlen(dir) <= group.root_len || slash == NULL)
+			break;
+		*slash = '\0';
+		if (strlen(dir) < group.root_len)
+			break;
+	}
+	(void)pthread_mutex_unlock(&group_lock);
+}
+
 void
 os_memory_read(os_memory_t *om)
 {
@@ -184,21 +213,7 @@ os_memory_read(os_memory_t *om)
 		const uint64_t kb = find_value(text, "MemAvailable:", UINT64_MAX / 1024);
 		om->om_available = kb * 1024;
 	}
-	if (!group_known)
-		group_find();
-	if (group.path[0] == '\0')
-		return;
-	char dir[PATH_LEN];
-	(void)snprintf(dir, sizeof(dir), "%s", group.path);
-	for (;;) {
-		group_level_read(dir, om);
-		char *slash = strrchr(dir, '/');
-		if (strlen(dir) <= group.root_len || slash == NULL)
-			break;
-		*slash = '\0';
-		if (strlen(dir) < group.root_len)
-			break;
-	}
+	group_read(om);
 }
 
 /* ---- events ---- */
@@ -262,8 +277,9 @@ os_pressure_open(void)
 	char path[PATH_LEN + 64];
 	int mask = 0;
 
-	if (!group_known)
-		group_find();
+	(void)pthread_mutex_lock(&group_lock);
+	group_find();
+	(void)pthread_mutex_unlock(&group_lock);
 	nsources = 0;
 	if (wake_fd < 0)
 		wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -282,6 +298,21 @@ os_pressure_open(void)
 		mask |= source_kind[i];
 	source_add(wake_fd, POLLIN, 0);
 	return (mask);
+}
+
+/* After fork(), for the child: another thread may have been reading. */
+void
+os_pressure_fork_child(void)
+{
+	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+	memcpy(&group_lock, &fresh, sizeof(fresh));
+	group_text[0] = '\0';
+	os_pressure_close();
+	/* The parent listens on it too. */
+	if (wake_fd >= 0)
+		(void)close(wake_fd);
+	wake_fd = -1;
 }
 
 void

@@ -21,6 +21,7 @@ void os_memory_read(os_memory_t *om);
 /* Open whatever sources there are; returns their mask. */
 int os_pressure_open(void);
 void os_pressure_close(void);
+void os_pressure_fork_child(void);
 /* Sleep until an event, os_pressure_wake(), or the timeout. Mask of sources, or 0. */
 int os_pressure_wait(int timeout_ms);
 void os_pressure_wake(void);
