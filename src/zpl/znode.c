@@ -335,6 +335,7 @@ znode_load(znode_t *zp)
 		zp->z_type = S_IFREG;
 	}
 	zp->z_unlinked = zp->z_links == 0;
+	zp->z_attrspace = (zp->z_flags & ZPL_F_XATTR) != 0;
 	return (0);
 }
 

@@ -106,6 +106,7 @@ struct znode {
 	zfsvfs_t *z_zfsvfs;
 	uint64_t z_id, z_gen;
 	uint32_t z_type;
+	bool z_attrspace; /* an xattr directory or a value in one; never changes */
 	avl_node_t z_node; /* bucket */
 	uint64_t z_refs;   /* bucket lock */
 	bool z_reaping;    /* bucket lock */
@@ -140,7 +141,7 @@ z_isdir(const znode_t *zp)
 static inline bool
 z_isxattr(const znode_t *zp)
 {
-	return ((zp->z_flags & ZPL_F_XATTR) != 0);
+	return (zp->z_attrspace);
 }
 
 /* ---- zfsvfs.c ---- */

@@ -106,6 +106,7 @@ fill_znode(znode_t *zp, znode_t *dzp, const zpl_newattr_t *na, dmu_tx_t *tx)
 	zp->z_projid = na->na_projid;
 	zp->z_unlinked = zp->z_linkable = na->na_tmp;
 	zp->z_flags |= na->na_flags;
+	zp->z_attrspace = (na->na_flags & ZPL_F_XATTR) != 0;
 	if (zv->zv_version >= ZPL_VERSION_FUID)
 		zp->z_flags |= ZPL_F_ARCHIVE | ZPL_F_AV_MODIFIED;
 	if (na->na_project)

@@ -23,7 +23,7 @@ typedef struct toy_obj {
 	dmu_object_type_t to_type, to_bonustype;
 	uint32_t to_blksz;
 	int to_bonuslen, to_dnodesize, to_ibs;
-	uint64_t to_maxblkid;
+	uint64_t to_maxblkid, to_used;
 	avl_tree_t to_bufs; /* data, bonus, spill */
 	uint64_t to_holds;  /* of all buffers */
 	bool to_dead;
@@ -399,6 +399,14 @@ obj_find(objset_t *os, uint64_t object)
 	return (avl_find(&os->os_objs, &key, NULL));
 }
 
+static void
+set_hole(toy_buf_t *tb, bool hole)
+{
+	if (tb->tb_hole != hole && tb->tb_blkid < TOY_SPILL)
+		tb->tb_obj->to_used += hole ? -tb->tb_db.db_size : tb->tb_db.db_size;
+	tb->tb_hole = hole;
+}
+
 static toy_buf_t *
 buf_get(toy_obj_t *o, uint64_t blkid, bool create)
 {
@@ -521,6 +529,8 @@ dmu_object_set_blocksize(objset_t *os, uint64_t object, uint64_t size, int ibs, 
 		kmem_free(tb->tb_db.db_data, tb->tb_alloc);
 		tb->tb_db.db_data = n;
 		tb->tb_db.db_size = tb->tb_alloc = size;
+		if (!tb->tb_hole)
+			o->to_used += size - o->to_blksz;
 		o->to_blksz = (uint32_t)size;
 		VERIFY(IS_P2ALIGNED(size, 512));
 	}
@@ -542,10 +552,7 @@ dmu_object_set_type(objset_t *os, uint64_t object, dmu_object_type_t type, dmu_t
 static void
 obj_info(toy_obj_t *o, dmu_object_info_t *doi)
 {
-	uint64_t used = 0;
-	for (toy_buf_t *tb = avl_first(&o->to_bufs); tb != NULL; tb = avl_next(&o->to_bufs, tb))
-		if (!tb->tb_hole && tb->tb_blkid < TOY_SPILL)
-			used += tb->tb_db.db_size;
+	const uint64_t used = o->to_used;
 	*doi = (dmu_object_info_t){ .doi_data_block_size = o->to_blksz,
 		.doi_type = o->to_type,
 		.doi_bonus_type = o->to_bonustype,
@@ -805,7 +812,7 @@ dmu_buf_will_dirty(dmu_buf_t *db, dmu_tx_t *tx)
 		db->db_data = n;
 		tb->tb_dirty_txg = tx->tx_txg;
 	}
-	tb->tb_hole = false;
+	set_hole(tb, false);
 	if (tb->tb_blkid < TOY_SPILL)
 		tb->tb_obj->to_maxblkid = MAX(tb->tb_obj->to_maxblkid, tb->tb_blkid);
 	mutex_exit(&os->os_lock);
@@ -940,7 +947,7 @@ dmu_free_range(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dm
 			continue;
 		memset((char *)tb->tb_db.db_data + (s - bs), 0, e - s);
 		if (s == bs && e == be)
-			tb->tb_hole = true;
+			set_hole(tb, true);
 	}
 	mutex_exit(&os->os_lock);
 	return (0);
@@ -1003,7 +1010,7 @@ toy_load_object(objset_t *os, uint64_t object, dmu_object_type_t type, int block
 		toy_buf_t *tb = buf_get(o, off / (uint64_t)blocksize, true);
 		memcpy(tb->tb_db.db_data, (const char *)data + off,
 		    MIN((uint64_t)blocksize, size - off));
-		tb->tb_hole = false;
+		set_hole(tb, false);
 		o->to_maxblkid = MAX(o->to_maxblkid, tb->tb_blkid);
 	}
 	mutex_exit(&os->os_lock);
