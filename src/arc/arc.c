@@ -330,14 +330,12 @@ arc_evict_to(uint64_t target)
 		    !arc_evict_one(first == ARC_MRU ? ARC_MFU : ARC_MRU))
 			break;
 	}
-	/* Ghosts remember as much as the cache holds; each is a header. */
-	const uint64_t c = atomic_load_64(&arc.c);
-	while (arc_list_size(ARC_MRU) + arc_list_size(ARC_MRU_GHOST) > c) {
-		if (!arc_evict_one(ARC_MRU_GHOST))
-			break;
-	}
-	while (arc_list_size(ARC_MRU_GHOST) + arc_list_size(ARC_MFU_GHOST) > c) {
-		if (!arc_evict_one(ARC_MFU_GHOST) && !arc_evict_one(ARC_MRU_GHOST))
+	/* Ghosts remember as much as the cache holds; each is only a header. */
+	for (;;) {
+		const uint64_t mru = arc_list_size(ARC_MRU_GHOST);
+		const uint64_t mfu = arc_list_size(ARC_MFU_GHOST);
+		if (mru + mfu <= atomic_load_64(&arc.c) ||
+		    !arc_evict_one(mru > mfu ? ARC_MRU_GHOST : ARC_MFU_GHOST))
 			break;
 	}
 }

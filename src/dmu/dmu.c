@@ -431,18 +431,27 @@ dmu_free_range(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dm
 }
 
 /*
- * The part of [offset, end) to free in one transaction, from the end of the object: so
- * many L1 blocks as can be read and changed in one txg without stalling others.
+ * The part of [offset, end) to free in one transaction, from the end of the object: as
+ * many L1 blocks as can be read and changed in one txg without stalling others; more if
+ * there is nothing in them.
  */
 static uint64_t
 free_chunk_start(dnode_t *dn, uint64_t offset, uint64_t end)
 {
-	const uint64_t chunk = 256ULL << (dn_epbs(dn) > 0 ? dn_epbs(dn) : 0);
-	const uint64_t bytes = chunk * dn->dn_datablksz;
+	const uint64_t blksz = dn->dn_datablksz;
+	uint64_t bytes = (256ULL << MAX(dn_epbs(dn), 0)) * blksz;
 
-	if (end - offset <= bytes)
-		return (offset);
-	return (MAX(offset, P2ALIGN(end - bytes, dn->dn_datablksz)));
+	while (end - offset > bytes) {
+		const uint64_t start = (end - bytes) / blksz;
+		uint64_t data = start;
+		if (dnode_next_block(dn, 0, &data, 0, 0) == 0 && data < start +
+		    bytes / blksz / 2)
+			return (MAX(offset, start * blksz));
+		if (bytes > UINT64_MAX / 4)
+			break;
+		bytes *= 2;
+	}
+	return (offset);
 }
 
 int
@@ -563,6 +572,8 @@ dnode_offset_next(dnode_t *dn, bool hole, uint64_t *blkidp)
 			}
 		} else {
 			/* A block freed and not yet synced comes perhaps earlier. */
+			if (!dnode_has_frees(dn))
+				blkid = found;
 			while (blkid < found && block_dirty_state(dn, blkid) != 0)
 				blkid++;
 			if (blkid == found && block_dirty_state(dn, found) == 1) {

@@ -227,6 +227,7 @@ void dnode_new_blkid(dnode_t *dn, uint64_t blkid);
 void dnode_free_range(dnode_t *dn, uint64_t off, uint64_t len, dmu_tx_t *tx);
 /* Is the block in a range freed and not yet synced? */
 bool dnode_block_freed(dnode_t *dn, uint64_t blkid);
+bool dnode_has_frees(dnode_t *dn); /* is there any such range? */
 /* The pointer of a block as synced; a hole if there is none. May read indirect blocks. */
 int dnode_bp_lookup(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t dbr_flags);
 /* Find the next block at or after *blkid in the synced tree. ESRCH. dnode_next.c */

@@ -647,6 +647,19 @@ dnode_block_freed(dnode_t *dn, uint64_t blkid)
 	return (freed);
 }
 
+bool
+dnode_has_frees(dnode_t *dn)
+{
+	bool any;
+
+	mutex_enter(&dn->dn_mtx);
+	any = dn->dn_free_txg != 0;
+	for (int t = 0; t < TXG_SIZE; t++)
+		any |= dn->dn_free_ranges[t] != NULL;
+	mutex_exit(&dn->dn_mtx);
+	return (any);
+}
+
 /* ---- pointers --------------------------------------------------------------------------------- */
 
 int

@@ -9,6 +9,8 @@
 
 #include "dmu/dmu_impl.h"
 
+#define KILL_AHEAD 16 /* indirect blocks read ahead while a large object is freed */
+
 /* ---- growth ----------------------------------------------------------------------------------- */
 
 /*
@@ -114,13 +116,10 @@ sync_kill_children(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
 		dbuf_rele(db);
 		return;
 	}
-	for (uint64_t i = 0; level > 1 && i < (1ULL << epbs); i += 1) {
-		const blkptr_t *bp = indirect_block_bp(db->db.db_data, db->db.db_size, i);
-		if (!BP_IS_HOLE(bp))
-			dbuf_prefetch(dn, level - 1, (blkid << epbs) + i);
-	}
 	for (uint64_t i = 0; i < (1ULL << epbs); i++) {
 		blkptr_t hole;
+		if (level > 1 && i + KILL_AHEAD < (1ULL << epbs))
+			dbuf_prefetch(dn, level - 1, (blkid << epbs) + i + KILL_AHEAD);
 		const blkptr_t bp =
 		    *indirect_block_bp(db->db.db_data, db->db.db_size, i);
 		if (BP_IS_HOLE(&bp))
