@@ -1,5 +1,6 @@
 /* Metaslab arrays and space maps of metaslabs. See metaslab_io.h. */
 #include "pool/metaslab_io.h"
+#include "pool/dtl_io.h"
 #include "pool/space_map.h"
 
 static int
@@ -153,6 +154,7 @@ pool_metaslabs_open(spa_t *spa)
 		if (spa->spa_mg[v] != NULL &&
 		    (error = group_open(spa, spa->spa_mg[v])) != 0)
 			return (error);
+	pool_dtls_open(spa);
 	return (0);
 }
 
@@ -272,6 +274,7 @@ pool_metaslabs_sync(spa_t *spa, dmu_tx_t *tx)
 	const uint64_t txg = dmu_tx_get_txg(tx);
 	metaslab_t *ms;
 
+	pool_dtls_sync(spa, tx);
 	while ((ms = txg_list_remove(spa_dirty_metaslabs(spa), txg)) != NULL)
 		metaslab_io_sync(ms, spa->spa_sync_pass, tx);
 }

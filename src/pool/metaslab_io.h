@@ -22,11 +22,11 @@
 /* suo_metaslab_load. EIO: the map is damaged; errors of reading. */
 int pool_metaslab_load(spa_t *spa, metaslab_t *ms);
 /*
- * After spa_metaslabs_init: read arrays, headers and log space maps of all groups. EIO. A pool opened
- * read-only is opened in spite of damaged maps.
+ * After spa_metaslabs_init: read arrays, headers and log space maps of all groups, and the dirty time logs
+ * of all leaves. EIO. A pool opened read-only is opened in spite of damaged maps.
  */
 int pool_metaslabs_open(spa_t *spa);
-/* One sync pass: write what the dirty metaslabs have; call until nothing is dirty. */
+/* One sync pass: write what the dirty metaslabs (and dirty time logs) have; call until nothing is dirty. */
 void pool_metaslabs_sync(spa_t *spa, dmu_tx_t *tx);
 /* After the uberblock of txg (also of a txg that wrote nothing). */
 void pool_metaslabs_sync_done(spa_t *spa, uint64_t txg);

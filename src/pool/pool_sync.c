@@ -80,7 +80,8 @@ pass_left_work(spa_t *spa, uint64_t txg)
 	mutex_enter(&spa->spa_defer_lock);
 	defer = !list_is_empty(&spa->spa_defer_list);
 	mutex_exit(&spa->spa_defer_lock);
-	return (defer || dmu_objset_is_dirty(spa->spa_meta_objset, txg) ||
+	return (defer || __atomic_load_n(&spa->spa_dtl_dirty, __ATOMIC_ACQUIRE) ||
+	    dmu_objset_is_dirty(spa->spa_meta_objset, txg) ||
 	    !txg_list_empty(spa_dirty_metaslabs(spa), txg) ||
 	    !txg_list_empty(&spa->spa_dsl_pool->dp_dirty_datasets, txg));
 }

@@ -236,10 +236,21 @@ spa_free_block(spa_t *spa, uint64_t txg, const blkptr_t *bp)
 	mutex_exit(&spa->spa_defer_lock);
 }
 
+/* From any thread, in the middle of I/O: only a note for the sync thread. */
+static void
+spa_dtl_changed(vdev_t *leaf)
+{
+	spa_t *spa = leaf->vdev_owner;
+
+	if (spa != NULL && spa_writeable(spa))
+		__atomic_store_n(&spa->spa_dtl_dirty, true, __ATOMIC_RELEASE);
+}
+
 bool
 spa_has_deferred_work(spa_t *spa)
 {
-	return (atomic_load_64(&spa->spa_normal_class->mc_deferred) != 0 ||
+	return (__atomic_load_n(&spa->spa_dtl_dirty, __ATOMIC_ACQUIRE) ||
+	    atomic_load_64(&spa->spa_normal_class->mc_deferred) != 0 ||
 	    atomic_load_64(&spa->spa_log_class->mc_deferred) != 0);
 }
 
@@ -349,6 +360,7 @@ void
 spa_init(void)
 {
 	vdev_init();
+	vdev_dtl_changed = spa_dtl_changed;
 	zio_init(&spa_zio_ops);
 }
 
@@ -356,5 +368,6 @@ void
 spa_fini(void)
 {
 	zio_fini();
+	vdev_dtl_changed = NULL;
 	vdev_fini();
 }

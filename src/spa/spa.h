@@ -103,6 +103,7 @@ struct spa {
 	nvlist_t *spa_config; /* last written MOS config; spa_props_lock */
 	bool spa_config_dirty; /* config object and all labels must be rewritten */
 	bool spa_has_vdev_zaps;
+	bool spa_dtl_dirty; /* a dirty time log or a fault must be written; atomic */
 
 	uberblock_t spa_uberblock; /* being built by the sync thread */
 	uberblock_t spa_ubsync;    /* last committed */

@@ -83,6 +83,7 @@ fake_pool_create_ops(const spa_upper_ops_t *ops, int ntops, uint64_t ms, uint64_
 	fp->fp_spa->spa_pool = fp;
 	fp->fp_spa->spa_root_vdev = &fp->fp_root;
 	fp->fp_root.vdev_child = fp->fp_children;
+	fp->fp_root.vdev_ops = &vdev_root_ops;
 	fp->fp_txg = 4;
 	txg_init(fp->fp_spa, fp->fp_txg);
 	for (int i = 0; i < ntops; i++)

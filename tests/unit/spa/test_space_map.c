@@ -5,6 +5,7 @@
 #include "spa_fake.h"
 
 #include "dsl/dsl.h"
+#include "pool/dtl_io.h"
 #include "pool/metaslab_io.h"
 #include "pool/space_map.h"
 #include "toy/toy_dmu.h"
@@ -51,8 +52,9 @@ setup(void **state)
 	the_os = toy_objset_create(1);
 	/* The object directory, as every MOS has it. */
 	dmu_tx_t *tx = begin();
-	assert_int_equal(zap_create(the_os, DMU_OT_OBJECT_DIRECTORY, DMU_OT_NONE, 0, tx),
-	    DMU_POOL_DIRECTORY_OBJECT);
+	assert_int_equal(zap_create_claim_norm(the_os, DMU_POOL_DIRECTORY_OBJECT, 0,
+			     DMU_OT_OBJECT_DIRECTORY, DMU_OT_NONE, 0, tx),
+	    0);
 	dmu_tx_commit(tx);
 	return (0);
 }
@@ -549,6 +551,117 @@ logs_are_merged_and_disappear(void **state)
 	fake_pool_destroy(fp);
 }
 
+/* ---- dirty time logs -------------------------------------------------------------------------- */
+
+static nvlist_t *
+mirror_config(uint64_t dtl_object)
+{
+	nvlist_t *root = nvlist_create(), *mirror = nvlist_create();
+	nvlist_t *leaf[2] = { nvlist_create(), nvlist_create() };
+
+	for (uint64_t i = 0; i < 2; i++) {
+		fnvlist_add_string(leaf[i], "type", "file");
+		fnvlist_add_string(leaf[i], "path", "/nowhere");
+		fnvlist_add_uint64(leaf[i], "guid", 100 + i);
+		if (i == 1 && dtl_object != 0)
+			fnvlist_add_uint64(leaf[i], "DTL", dtl_object);
+	}
+	fnvlist_add_string(mirror, "type", "mirror");
+	fnvlist_add_nvlist_array(mirror, "children", (const nvlist_t *const *)leaf, 2);
+	fnvlist_add_string(root, "type", "root");
+	fnvlist_add_nvlist_array(root, "children", (const nvlist_t *const *)&mirror, 1);
+	nvlist_free(leaf[0]);
+	nvlist_free(leaf[1]);
+	nvlist_free(mirror);
+	return (root);
+}
+
+static spa_t *
+open_mirror(uint64_t dtl_object)
+{
+	nvlist_t *nv = mirror_config(dtl_object);
+
+	the_spa = spa_alloc("mirror", &map_ops);
+	the_spa->spa_meta_objset = the_os;
+	spa_feature_enable(the_spa, SPA_FEATURE_SPACEMAP_HISTOGRAM, 4);
+	assert_int_equal(vdev_alloc(the_spa, nv, NULL, 0, true, &the_spa->spa_root_vdev), 0);
+	nvlist_free(nv);
+	return (the_spa);
+}
+
+static void
+write_dtls(void)
+{
+	dmu_tx_t *tx = begin();
+
+	the_spa->spa_dtl_dirty = true;
+	pool_dtls_sync(the_spa, tx);
+	dmu_tx_commit(tx);
+}
+
+static void
+what_a_device_missed_is_remembered(void **state)
+{
+	spa_t *spa = open_mirror(0);
+	vdev_t *leaf = spa->spa_root_vdev->vdev_child[0]->vdev_child[1];
+	uint64_t now = 0;
+
+	toy_txg_length(the_os, 1);
+	while (now < 70000) {
+		dmu_tx_t *tx = begin();
+		now = dmu_tx_get_txg(tx);
+		dmu_tx_commit(tx);
+	}
+	write_dtls();
+	assert_int_equal(leaf->vdev_dtl_object, 0); /* nothing missed, nothing written */
+	assert_false(spa->spa_config_dirty);
+	vdev_dtl_dirty(leaf, 10, 5);
+	vdev_dtl_dirty(leaf, 100, UINT64_MAX); /* several entries; ends with the present */
+	write_dtls();
+	const uint64_t object = leaf->vdev_dtl_object;
+	assert_int_not_equal(object, 0);
+	assert_true(spa->spa_config_dirty); /* the labels must name it */
+	assert_int_equal(spa_feature_refcount(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM), 1);
+	spa_free(spa);
+
+	spa = open_mirror(object);
+	leaf = spa->spa_root_vdev->vdev_child[0]->vdev_child[1];
+	pool_dtls_open(spa);
+	assert_false(vdev_dtl_contains(leaf, 4, 6));
+	assert_true(vdev_dtl_contains(leaf, 10, 1));
+	assert_true(vdev_dtl_contains(leaf, 14, 1));
+	assert_false(vdev_dtl_contains(leaf, 15, 85));
+	assert_true(vdev_dtl_contains(leaf, 100, 1));
+	assert_true(vdev_dtl_contains(leaf, now + 1, 1));
+	assert_false(vdev_dtl_contains(leaf, now + 10, 1000000));
+	assert_true(vdev_dtl_empty(spa->spa_root_vdev->vdev_child[0]->vdev_child[0]));
+	/* Resilvered: the log is empty, and stays an object. */
+	vdev_dtl_clear(leaf);
+	spa_feature_incr(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM, 5);
+	write_dtls();
+	space_map_t sm;
+	assert_int_equal(space_map_open(&sm, the_os, object, 0, 1ULL << 62, 0), 0);
+	assert_int_equal(sm.sm_phys.smp_length, 0);
+	dmu_tx_t *tx = begin();
+	pool_dtl_destroy(spa, leaf, tx);
+	dmu_tx_commit(tx);
+	assert_int_equal(spa_feature_refcount(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM), 0);
+	spa_free(spa);
+}
+
+static void
+a_log_that_cannot_be_read_means_everything_was_missed(void **state)
+{
+	spa_t *spa = open_mirror(4242);
+	vdev_t *leaf = spa->spa_root_vdev->vdev_child[0]->vdev_child[1];
+
+	spa->spa_ubsync.ub_txg = 50;
+	pool_dtls_open(spa);
+	assert_true(vdev_dtl_contains(leaf, 4, 1));
+	assert_true(vdev_dtl_contains(leaf, 50, 1));
+	spa_free(spa);
+}
+
 int
 main(void)
 {
@@ -572,6 +685,10 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    logs_are_merged_and_disappear, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_a_device_missed_is_remembered, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_log_that_cannot_be_read_means_everything_was_missed, setup, teardown),
 	};
 
 	spl_init();
