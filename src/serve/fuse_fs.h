@@ -1,6 +1,7 @@
 /*
  * One mounted file system: a FUSE session of its own (libfuse3, low level) that turns
  * kernel requests into zpl calls on several threads. Nothing above knows of libfuse.
+ * How it works: fuse_fs.c.
  */
 #ifndef TARN_SERVE_FUSE_FS_H
 #define TARN_SERVE_FUSE_FS_H
@@ -21,18 +22,26 @@ typedef struct fuse_fs_opts {
 /*
  * Mount zfsvfs at an existing directory and serve it from threads of this process. `gone` is called
  * (once, from a thread of the session) when the mount disappears without fuse_fs_unmount:
- * umount(8) by somebody, or the kernel aborted the connection. errno: EBUSY, EPERM, ENOENT, EIO.
+ * umount(8) by somebody, or the kernel aborted the connection. No locks are held; it must not call
+ * fuse_fs_unmount itself. errno: ENOTEMPTY (without nonempty), EBUSY, EPERM, ENOENT, ENOTDIR, ENODEV
+ * (no FUSE here), EIO.
  */
 int fuse_fs_mount(zfsvfs_t *zfsvfs, const char *mountpoint, const fuse_fs_opts_t *opts,
     void (*gone)(void *arg), void *arg, fuse_fs_t **ffp);
 /*
- * Unmount, end the session, drop all references to znodes. force: also when in use (lazily).
- * EBUSY otherwise. On success ff is freed.
+ * Unmount, end the session, drop all references to znodes. force: also when in use; processes that
+ * go on get errors. EBUSY otherwise, or if somebody mounted something over it. On success ff is freed. Not
+ * from a thread of the session. Waits for requests that are in work.
  */
 int fuse_fs_unmount(fuse_fs_t *ff, bool force);
+/* Has the kernel let go of it? True at once after umount(2) has returned, earlier than `gone`. */
+bool fuse_fs_is_gone(fuse_fs_t *ff);
 /* Change what can be changed while mounted (ro, atime, exec …): remount. */
 int fuse_fs_remount(fuse_fs_t *ff, const fuse_fs_opts_t *opts);
-/* Forget everything that the kernel has cached of this file system. */
+/*
+ * Forget everything that the kernel has cached of this file system. zpl must be running: the
+ * kernel may have to wait for reads in progress.
+ */
 void fuse_fs_invalidate_all(fuse_fs_t *ff);
 
 #endif

@@ -1,0 +1,61 @@
+/* What the stories about mounts share: a world with one mount in it. */
+#ifndef STORY_H
+#define STORY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "serve/fuse_fs.h"
+#include "fake_zpl.h"
+
+typedef struct world {
+	char dir[64];   /* of this story */
+	char point[80]; /* mount point in it */
+	zfsvfs_t *zv;
+	fuse_fs_t *ff; /* NULL: not mounted */
+	fuse_fs_opts_t opts;
+	int gone; /* atomic: calls of the callback */
+} world_t;
+
+/* Can anything be mounted here? The reason if not. */
+const char *story_unable(void);
+/* Group set-up/tear-down of one test. The world is mounted, as root with access times. */
+int story_begin(void **state);
+int story_begin_noatime(void **state);
+int story_begin_unmounted(void **state);
+int story_end(void **state);
+void story_mount(world_t *w);
+/* Path of a file inside; a few are good at a time. */
+const char *at(const world_t *w, const char *name);
+/* Write and read whole files. */
+void put(const world_t *w, const char *name, const void *data, size_t len);
+void expect(const world_t *w, const char *name, const void *data, size_t len);
+/* Run func in a child as an ordinary user; its result. */
+int as_user(uid_t uid, gid_t gid, int (*func)(world_t *w), world_t *w);
+/* Wait (not for ever) until a counter of the callback has this value. */
+void wait_gone(world_t *w, int n);
+/* Options column of /proc/mounts, its type and source. False: not mounted. */
+bool mount_line(const world_t *w, char *source, char *type, char *options);
+
+#define assert_ok(call) \
+	do { \
+		if ((call) != 0) \
+			fail_msg("%s: %s", #call, strerror(errno)); \
+	} while (0)
+#define assert_errno(e, call) \
+	do { \
+		errno = 0; \
+		assert_int_equal((call), -1); \
+		assert_int_equal(errno, e); \
+	} while (0)
+
+#endif
