@@ -315,7 +315,11 @@ void vdev_io_drain(void);
 void vdev_io(vdev_io_t *vio);
 /* Start and wait. Returns vio_error. */
 int vdev_io_wait(vdev_io_t *vio);
-/* Flush the write caches of all leaves below vd. 0 or the first error. */
+/*
+ * Flush the write caches of all leaves below vd. 0 or the first error. Of a mirror one
+ * side suffices. A leaf whose flush failed may have lost writes it reported as done:
+ * its flushes go on failing until it is closed and opened again.
+ */
 int vdev_flush(vdev_t *vd);
 /* Is the leaf alive? Reads (and rewrites) its label areas, waits. 0 or the error. */
 int vdev_probe(vdev_t *leaf);

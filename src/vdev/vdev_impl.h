@@ -73,6 +73,8 @@ typedef struct vdev_leaf {
 	kmutex_t vl_lock;
 	/* Writes completed, and how many of them a finished flush covers. */
 	uint64_t vl_writes_done, vl_writes_flushed;
+	bool vl_flushing, vl_flush_failed;
+	list_t vl_flush_waiting; /* vio_dev_offset: how many writes it must cover */
 	/* txgs among the writes no flush has covered yet; empty: min > max */
 	uint64_t vl_unflushed_min, vl_unflushed_max;
 	bool vl_probing;
@@ -112,6 +114,10 @@ void vdev_queue_room_fini(void);
 /* Requests waiting or under way; and where the last one ended. */
 uint32_t vdev_queue_load(const vdev_t *vd);
 uint64_t vdev_queue_last_offset(const vdev_t *vd);
+
+/* vio_fault: this flush is the leaf's one under way (vdev_test.h has the other bits).
+ */
+#define VFAULT_FLUSH_SENT 0x100U
 
 /* --- requests: vdev_io.c -----------------------------------------------------------
  */

@@ -11,9 +11,13 @@
  * device are impossible and a crash releases it.
  *
  * Flushes. vl_writes_done counts writes that ended; a flush covers those it found
- * when it started. A flush that has nothing to cover is not sent. A flush that fails
+ * when it started. A flush that has nothing to cover is not sent. One is under way at a
+ * time; those asked for meanwhile wait and are answered together by the next (an error
+ * of the page cache is told to one of two concurrent callers only). A flush that fails
  * means that some writes it should have covered may be lost although they were
- * reported as done: their txgs go to the DTL, as if they had failed.
+ * reported as done, and that no later success will say so: their txgs go to the DTL as
+ * if they had failed, the leaf is FAULTED if others can do without it, and its flushes
+ * fail until it is reopened.
  *
  * Failures. An error that is not ECKSUM starts a probe of the label areas (one at a
  * time, vl_probing). A device that cannot do even that is FAULTED; the requests
@@ -107,6 +111,8 @@ vdev_leaf_open(vdev_t *vd, bool writable, bool isblk)
 	vl->vl_unflushed_min = UINT64_MAX;
 	mutex_init(&vl->vl_lock);
 	cv_init(&vl->vl_probe_cv);
+	list_create(
+	    &vl->vl_flush_waiting, sizeof(vdev_io_t), offsetof(vdev_io_t, vio_node));
 	vd->vdev_leaf = vl;
 	vdev_queue_init(vd);
 	return (0);
@@ -127,6 +133,7 @@ vdev_leaf_close(vdev_t *vd)
 	if (vl->vl_fd != vl->vl_fd_cached)
 		close(vl->vl_fd);
 	close(vl->vl_fd_cached); /* and with it the lock */
+	list_destroy(&vl->vl_flush_waiting);
 	cv_destroy(&vl->vl_probe_cv);
 	mutex_destroy(&vl->vl_lock);
 	kmem_free(vl, sizeof(*vl));
@@ -407,33 +414,74 @@ leaf_write_done(vdev_t *vd, const vdev_io_t *vio)
 	vdev_test_write_done(vd, vio);
 }
 
+/* With vl_lock: what the end of the flush under way means for those that waited. */
+static vdev_io_t *
+leaf_flush_answer(vdev_leaf_t *vl, int error, list_t *answered)
+{
+	vdev_io_t *vio, *next, *leader = NULL;
+
+	for (vio = list_head(&vl->vl_flush_waiting); vio != NULL; vio = next) {
+		next = list_next(&vl->vl_flush_waiting, vio);
+		if (error == 0 && vio->vio_dev_offset > vl->vl_writes_flushed)
+			continue;
+		list_remove(&vl->vl_flush_waiting, vio);
+		list_insert_tail(answered, vio);
+	}
+	if ((leader = list_remove_head(&vl->vl_flush_waiting)) != NULL)
+		leader->vio_dev_offset =
+		    vl->vl_writes_done; /* and so covers the rest */
+	vl->vl_flushing = leader != NULL;
+	return (leader);
+}
+
+static void leaf_flush_send(vdev_io_t *vio);
+
+static void
+leaf_flush_lost(vdev_t *vd, uint64_t first, uint64_t last)
+{
+	if (vdev_required(vd))
+		return;
+	if (first <= last)
+		vdev_dtl_dirty(vd, first, last - first + 1);
+	vdev_fault(vd, VDEV_STATE_FAULTED, VDEV_AUX_ERR_EXCEEDED);
+}
+
 static int
 leaf_flush_done(vdev_t *vd, vdev_io_t *vio, int error)
 {
 	vdev_leaf_t *vl = vd->vdev_leaf;
-	uint64_t first = UINT64_MAX, last = 0;
+	vdev_io_t *leader = NULL, *answer;
+	list_t answered;
 
 	if (error == EINVAL || error == ENOTSUP || error == EROFS) {
 		/* There is no cache to flush. */
 		__atomic_store_n(&vl->vl_no_flush, true, __ATOMIC_RELAXED);
 		error = 0;
 	}
+	list_create(&answered, sizeof(vdev_io_t), offsetof(vdev_io_t, vio_node));
 	mutex_enter(&vl->vl_lock);
-	if (error == 0)
+	const uint64_t first = vl->vl_unflushed_min, last = vl->vl_unflushed_max;
+	if (error != 0)
+		vl->vl_flush_failed = true;
+	else
 		vl->vl_writes_flushed = MAX(vl->vl_writes_flushed, vio->vio_dev_offset);
-	if (error != 0) {
-		first = vl->vl_unflushed_min;
-		last = vl->vl_unflushed_max;
-	}
 	if (error != 0 || vl->vl_writes_flushed == vl->vl_writes_done) {
 		vl->vl_unflushed_min = UINT64_MAX;
 		vl->vl_unflushed_max = 0;
 	}
+	if (vio->vio_fault & VFAULT_FLUSH_SENT)
+		leader = leaf_flush_answer(vl, error, &answered);
 	mutex_exit(&vl->vl_lock);
+
 	if (error == 0)
 		vdev_test_flush_done(vd, vio, (uintptr_t)vio->vio_impl);
-	else if (first <= last && vd->vdev_parent != NULL && vd != vd->vdev_top)
-		vdev_dtl_dirty(vd, first, last - first + 1);
+	else
+		leaf_flush_lost(vd, first, last);
+	if (leader != NULL)
+		leaf_flush_send(leader);
+	while ((answer = list_remove_head(&answered)) != NULL)
+		vdev_io_complete_async(answer, error == 0 ? 0 : EIO);
+	list_destroy(&answered);
 	return (error);
 }
 
@@ -491,21 +539,38 @@ leaf_refuses(vdev_t *vd, const vdev_io_t *vio)
 }
 
 static void
+leaf_flush_send(vdev_io_t *vio)
+{
+	vdev_t *vd = vio->vio_leaf;
+
+	vio->vio_fault |= VFAULT_FLUSH_SENT;
+	vio->vio_impl = (void *)(uintptr_t)vdev_test_flush_start(vd);
+	vdev_queue_flush(vd, vio);
+}
+
+static void
 leaf_start_flush(vdev_t *vd, vdev_io_t *vio)
 {
 	vdev_leaf_t *vl = vd->vdev_leaf;
+	bool send = false, wait = false;
 
 	mutex_enter(&vl->vl_lock);
-	/* A flush has no offset: the field says what it will cover. */
+	/* A flush has no offset: the field says what it has to cover. */
 	vio->vio_dev_offset = vl->vl_writes_done;
-	const bool nothing = vl->vl_writes_flushed == vl->vl_writes_done;
-	mutex_exit(&vl->vl_lock);
-	if (nothing || __atomic_load_n(&vl->vl_no_flush, __ATOMIC_RELAXED)) {
-		vdev_io_complete_async(vio, 0);
-		return;
+	const int error = vl->vl_flush_failed ? EIO : 0;
+	if (error == 0 && vl->vl_writes_flushed < vl->vl_writes_done &&
+	    !__atomic_load_n(&vl->vl_no_flush, __ATOMIC_RELAXED)) {
+		wait = vl->vl_flushing;
+		send = !wait;
+		vl->vl_flushing = true;
 	}
-	vio->vio_impl = (void *)(uintptr_t)vdev_test_flush_start(vd);
-	vdev_queue_flush(vd, vio);
+	if (wait)
+		list_insert_tail(&vl->vl_flush_waiting, vio);
+	mutex_exit(&vl->vl_lock);
+	if (send)
+		leaf_flush_send(vio);
+	else if (!wait)
+		vdev_io_complete_async(vio, error);
 }
 
 static void

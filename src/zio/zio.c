@@ -368,6 +368,12 @@ zio_start(zio_impl_t *zi, bool caller_waits)
 		else
 			zio_dispatch(zi, zio_write_taskq, zio_rewrite_start);
 		break;
+	case ZIO_KIND_FLUSH:
+		if (caller_waits || zio_config_tryenter(zi))
+			zio_flush_start(zi);
+		else
+			zio_dispatch(zi, zio_write_taskq, zio_flush_start);
+		break;
 	}
 }
 
@@ -464,6 +470,18 @@ zio_rewrite(zio_t *pio, spa_t *spa, uint64_t txg, blkptr_t *bp, const void *data
 	zio->io_data = (void *)(uintptr_t)data;
 	zio->io_size = zio->io_lsize = size;
 	return (zio);
+}
+
+zio_t *
+zio_flush(zio_t *pio, spa_t *spa, uint64_t vdev_id, zio_done_func_t *done,
+    void *private, uint32_t flags)
+{
+	zio_impl_t *zi = zio_create(
+	    pio, spa, ZIO_KIND_FLUSH, 0, done, private, ZIO_PRIORITY_NOW, flags, NULL);
+
+	BP_ZERO(&zi->zi_bp);
+	DVA_SET_VDEV(&zi->zi_bp.blk_dva[0], vdev_id);
+	return (&zi->zi_pub);
 }
 
 void

@@ -197,6 +197,14 @@ zio_t *zio_rewrite(zio_t *pio, spa_t *spa, uint64_t txg, blkptr_t *bp, const voi
     uint32_t flags, const zbookmark_phys_t *zb);
 
 /*
+ * Flush the write caches of one top-level (by id): what was written to it before is
+ * durable when it is done. An intent log asks this of those its blocks went to. Its
+ * error is always the caller's.
+ */
+zio_t *zio_flush(zio_t *pio, spa_t *spa, uint64_t vdev_id, zio_done_func_t *done,
+    void *private, uint32_t flags);
+
+/*
  * Free all space of bp in txg: every DVA, gang headers and members (read when needed).
  * Holes and embedded pointers: nothing. May read (gang): may wait, so not from
  * callbacks for gang pointers.

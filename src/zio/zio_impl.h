@@ -13,7 +13,8 @@ typedef enum zio_kind {
 	ZIO_KIND_NULL,
 	ZIO_KIND_READ,
 	ZIO_KIND_WRITE,
-	ZIO_KIND_REWRITE
+	ZIO_KIND_REWRITE,
+	ZIO_KIND_FLUSH
 } zio_kind_t;
 
 /* What a parent can wait for in its children. */
@@ -143,6 +144,7 @@ void zio_read_fail(zio_impl_t *zi, int error);
 /* zio_write.c */
 void zio_write_start(zio_impl_t *zi);
 void zio_rewrite_start(zio_impl_t *zi);
+void zio_flush_start(zio_impl_t *zi);
 /* The pointer in zi_bp is complete: publish it, write zi_pdata to its DVAs, finish. */
 void zio_write_publish(zio_impl_t *zi);
 void zio_write_no_place(zio_impl_t *zi, int error);

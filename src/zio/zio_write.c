@@ -411,3 +411,41 @@ zio_rewrite_start(zio_impl_t *zi)
 	zio_ready(zi);
 	write_issue(zi);
 }
+
+/* ------------------------------------------------------------------------ flushing --
+ */
+
+static void
+flush_vio_done(vdev_io_t *vio)
+{
+	zio_impl_t *zi = vio->vio_private;
+
+	zio_config_exit(zi);
+	zio_finish(zi, vio->vio_error);
+}
+
+static void
+flush_no_vdev(zio_impl_t *zi)
+{
+	zio_finish(zi, ENXIO);
+}
+
+void
+zio_flush_start(zio_impl_t *zi)
+{
+	vdev_io_t *vio = &zi->zi_vio[0];
+
+	if (!zi->zi_config_held)
+		zio_config_enter(zi);
+	vdev_t *top =
+	    zio_ops->zso_top(zi->zi_pub.io_spa, DVA_GET_VDEV(&zi->zi_bp.blk_dva[0]));
+	if (top == NULL) {
+		zio_config_exit(zi);
+		zio_dispatch(zi, zio_write_taskq, flush_no_vdev);
+		return;
+	}
+	vdev_io_init(vio, top, VIO_FLUSH, 0, NULL, 0, ZIO_PRIORITY_NOW, 0);
+	vio->vio_done = flush_vio_done;
+	vio->vio_private = zi;
+	vdev_io(vio);
+}

@@ -564,6 +564,9 @@ a_failed_flush_is_like_failed_writes(void **state)
 	assert_true(vdev_dtl_contains(top->vdev_child[1], 30, 1));
 	assert_true(vdev_dtl_contains(top->vdev_child[1], 33, 1));
 	assert_true(vdev_dtl_empty(top->vdev_child[0]));
+	/* Nobody knows what else it lost: it is out until reopened and resilvered. */
+	assert_int_equal(vdev_get_state(top->vdev_child[1], NULL), VDEV_STATE_FAULTED);
+	assert_int_equal(vdev_get_state(root, NULL), VDEV_STATE_DEGRADED);
 	vdev_free(root);
 
 	/* Without another side the caller must know. */
@@ -574,8 +577,77 @@ a_failed_flush_is_like_failed_writes(void **state)
 	assert_int_equal(
 	    io(root->vdev_child[0], VIO_WRITE, 0, buf, 512, 30, NULL, 0, NULL), 0);
 	assert_int_equal(vdev_flush(root), EIO);
+	/* And go on knowing: a kernel tells the loss of cached writes only once. */
+	assert_int_equal(vdev_flush(root), EIO);
+	assert_int_equal(vdev_get_state(root, NULL), VDEV_STATE_HEALTHY);
+	vdev_close(root);
+	assert_int_equal(vdev_open(root, true), 0);
 	assert_int_equal(vdev_flush(root), 0);
 	vdev_free(root);
+}
+
+/* Writers that each want their own write on the device, as fsync does. */
+typedef struct flusher {
+	vdev_t *root, *top;
+	uint64_t base;
+} flusher_t;
+
+static void
+flusher_run(void *arg)
+{
+	const flusher_t *f = arg;
+	uint8_t buf[512];
+
+	for (uint64_t i = 0; i < 40; i++) {
+		memset(buf, (int)i, sizeof(buf));
+		VERIFY0(io(
+		    f->top, VIO_WRITE, f->base + i * 512, buf, 512, 1, NULL, 0, NULL));
+		VERIFY0(vdev_flush(f->root));
+	}
+}
+
+static void
+flushes_asked_for_together_are_answered_together(void **state)
+{
+	(void)state;
+	enum { N = 6 };
+	char log[512];
+	vdev_t *root = helper_open(
+	    helper_node_nv("root", 1, helper_file_nv(helper_device("a", DEVSIZE))),
+	    true);
+	flusher_t f[N];
+	kthread_t *t[N];
+	vdev_recorder_t *rec;
+	vdev_record_log_t *rl;
+	uint64_t writes = 0, flushes = 0, covered = 0;
+
+	snprintf(log, sizeof(log), "%s/log", helper_dir());
+	assert_int_equal(vdev_recorder_create(log, &rec), 0);
+	vdev_recorder_attach(rec, root->vdev_child[0], 0);
+	for (uint64_t i = 0; i < N; i++) {
+		f[i] = (flusher_t){root, root->vdev_child[0], i * MIB};
+		t[i] = thread_create("flusher", flusher_run, &f[i]);
+	}
+	for (int i = 0; i < N; i++)
+		thread_join(t[i]);
+	vdev_free(root);
+	assert_int_equal(vdev_recorder_close(rec), 0);
+	assert_int_equal(vdev_record_open(log, &rl), 0);
+	for (uint64_t i = 0; i < vdev_record_count(rl); i++) {
+		const vdev_record_t *vr = vdev_record_get(rl, i);
+		writes += vr->vr_type == VREC_WRITE;
+		flushes += vr->vr_type == VREC_FLUSH;
+		if (vr->vr_type == VREC_FLUSH) {
+			/* One at a time, each covers more than the one before. */
+			assert_true(vr->vr_covers > covered);
+			covered = vr->vr_covers;
+		}
+	}
+	vdev_record_close(rl);
+	assert_int_equal(writes, N * 40);
+	assert_true(flushes <= writes);
+	print_message(
+	    "%d writers, %d fsyncs: %" PRIu64 " flushes\n", N, N * 40, flushes);
 }
 
 static void
@@ -761,6 +833,7 @@ main(void)
 	    cmocka_unit_test(a_thousand_requests_at_once),
 	    cmocka_unit_test(one_bad_sector_among_joined_neighbours),
 	    cmocka_unit_test(a_failed_flush_is_like_failed_writes),
+	    cmocka_unit_test(flushes_asked_for_together_are_answered_together),
 	    cmocka_unit_test(recorded_writes_make_every_state_of_a_power_cut),
 	    cmocka_unit_test(many_errors_degrade_if_someone_wants_that),
 	    cmocka_unit_test(config_nodes_survive_the_tree),

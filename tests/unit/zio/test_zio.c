@@ -574,6 +574,14 @@ a_log_block_is_written_over_its_place(void **state)
 	assert_int_equal(zio_wait(zio_rewrite(NULL, spa, 11, &bp, buf, 512, NULL, NULL,
 			     ZIO_PRIORITY_SYNC_WRITE, ZIO_FLAG_CANFAIL, NULL)),
 	    EINVAL);
+	/* Durable: a flush of the device it went to. */
+	zio_t *root = zio_root(spa, NULL, NULL, 0);
+	for (int i = 0; i < 8; i++)
+		zio_nowait(zio_flush(root, spa, 0, NULL, NULL, 0));
+	assert_int_equal(zio_wait(root), 0);
+	root = zio_root(spa, NULL, NULL, 0);
+	zio_nowait(zio_flush(root, spa, 5, NULL, NULL, 0));
+	assert_int_equal(zio_wait(root), ENXIO);
 	zio_buf_free(buf, 4096);
 	zio_buf_free(in, 4096);
 	fake_spa_close(spa);
