@@ -322,8 +322,17 @@ mount_locked(serve_t *sv, const char *name, bool explicit, const char *options, 
 	dsl_pool_config_enter(dp);
 	err = dsl_dataset_own(dp, name, mt, &ds);
 	if (err == 0) {
+		objset_t *os;
 		mt->mt_ds = ds;
-		err = mounts_wanted(sv, ds, point, sizeof (point));
+		err = dsl_dataset_get_objset(ds, &os);
+		if (err == EACCES)
+			(void)why_not(why, err, name, "encryption key not loaded");
+		if (err == 0 && dmu_objset_type(os) != DMU_OST_ZFS)
+			err = explicit ? why_not(why, EINVAL, name,
+					     "operation not applicable to datasets of this type") :
+					 ECANCELED;
+		if (err == 0)
+			err = mounts_wanted(sv, ds, point, sizeof (point));
 		if (err == 0 && prop_u64(ds, "canmount") == 0)
 			err = why_not(why, EINVAL, name, "'canmount' property is set to 'off'");
 		else if (err == 0 && !explicit && prop_u64(ds, "canmount") != 1)
