@@ -361,6 +361,7 @@ spa_init(void)
 {
 	vdev_init();
 	vdev_dtl_changed = spa_dtl_changed;
+	vdev_ereport = spa_vdev_ereport;
 	zio_init(&spa_zio_ops);
 }
 
@@ -369,5 +370,6 @@ spa_fini(void)
 {
 	zio_fini();
 	vdev_dtl_changed = NULL;
+	vdev_ereport = NULL;
 	vdev_fini();
 }

@@ -11,6 +11,7 @@
  *	spa_config.c   config lock; configurations for labels and MOS
  *	spa_space.c    capacity, deflation, slop
  *	spa_suspend.c  a pool that lost its devices waits
+ *	spa_event.c    events
  *	txg*.c         transaction groups, dirty data     (txg.h)
  *	metaslab*.c    allocation                         (metaslab.h, range_tree.h)
  *	zfeature*.c    feature flags                      (zfeature.h)
@@ -214,6 +215,13 @@ bool spa_has_deferred_work(spa_t *spa);
 
 /* 32 bits: TARN_HOSTID, the spl module's parameter, /etc/hostid; 0 if there is none. */
 uint64_t spa_get_hostid(void);
+
+/* A new event of this class about the pool; add more and post it. */
+nvlist_t *spa_event_create(spa_t *spa, const char *class);
+/* Hand it to the upper room; nvl is consumed. Any context. */
+void spa_event_post(spa_t *spa, nvlist_t *nvl);
+/* For vdev_ereport (set by spa_init). */
+void spa_vdev_ereport(vdev_t *vd, const char *cls, const vdev_io_t *vio, int error);
 static inline uint64_t
 spa_last_synced_txg(spa_t *spa)
 {

@@ -7,19 +7,6 @@
 
 #define RESUME_WATCH_NS SEC2NSEC(2)
 
-static void
-suspend_event(spa_t *spa, const char *why)
-{
-	if (spa->spa_upper == NULL || spa->spa_upper->suo_event == NULL)
-		return;
-	nvlist_t *nvl = nvlist_create();
-	fnvlist_add_string(nvl, "class", "ereport.fs.zfs.io_failure");
-	fnvlist_add_string(nvl, "pool", spa->spa_name);
-	fnvlist_add_uint64(nvl, "pool_guid", spa->spa_guid);
-	fnvlist_add_string(nvl, "reason", why);
-	spa->spa_upper->suo_event(spa, nvl);
-}
-
 bool
 spa_is_suspended(spa_t *spa)
 {
@@ -46,7 +33,9 @@ spa_suspend(spa_t *spa, const char *why)
 	    "pool '%s' has encountered an uncorrectable I/O failure and has been "
 	    "suspended: %s",
 	    spa->spa_name, why);
-	suspend_event(spa, why);
+	nvlist_t *nvl = spa_event_create(spa, "ereport.fs.zfs.io_failure");
+	fnvlist_add_string(nvl, "reason", why);
+	spa_event_post(spa, nvl);
 	txg_wakeup(spa);
 }
 

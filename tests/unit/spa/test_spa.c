@@ -446,6 +446,22 @@ frees_of_late_passes_wait_for_the_next_txg(void **state)
 }
 
 static void
+device_errors_become_events(void **state)
+{
+	fake_pool_t *fp = fake_pool_create_ops(&quiet_ops, 1, 4, 20, 12);
+	vdev_io_t vio = { .vio_offset = 8192, .vio_size = 4096 };
+
+	events = 0;
+	spa_vdev_ereport(&fp->fp_top[0], "checksum", &vio, ECKSUM);
+	spa_vdev_ereport(&fp->fp_top[0], "statechange", NULL, 0);
+	assert_int_equal(events, 2);
+	fp->fp_top[0].vdev_owner = NULL; /* a tree of a discovery */
+	spa_vdev_ereport(&fp->fp_top[0], "io", &vio, EIO);
+	assert_int_equal(events, 2);
+	fake_pool_destroy(fp);
+}
+
+static void
 the_host_id_can_be_given(void **state)
 {
 	assert_int_equal(setenv("TARN_HOSTID", "0x00c0ffee", 1), 0);
@@ -469,6 +485,7 @@ main(void)
 		cmocka_unit_test(a_reader_may_enter_again_although_a_writer_waits),
 		cmocka_unit_test(a_suspended_pool_holds_writes_until_cleared),
 		cmocka_unit_test(frees_of_late_passes_wait_for_the_next_txg),
+		cmocka_unit_test(device_errors_become_events),
 		cmocka_unit_test(the_host_id_can_be_given),
 		cmocka_unit_test(a_feature_the_mos_needs_dirties_the_labels),
 	};
