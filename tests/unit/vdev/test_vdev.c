@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "vdev_helper.h"
 #include "vdev/vdev_test.h"
@@ -704,6 +705,86 @@ recorded_writes_make_every_state_of_a_power_cut(void **state)
 }
 
 static void
+discarded_space_reads_as_zeros_and_late_requests_arrive(void **state)
+{
+	(void)state;
+	vdev_t *root = helper_open(
+	    helper_node_nv("root", 1, helper_file_nv(helper_device("a", DEVSIZE))),
+	    true);
+	vdev_t *top = root->vdev_child[0];
+	uint8_t buf[8192], zero[8192] = {0};
+	const vdev_fault_t late = {
+	    .vf_types = VF_TYPE(VIO_READ), .vf_delay = MSEC2NSEC(5)};
+	const vdev_fault_t lies = {.vf_types = VF_TYPE(VIO_WRITE), .vf_lose = true};
+
+	memset(buf, 1, sizeof(buf));
+	assert_int_equal(io(top, VIO_WRITE, 4096, buf, 8192, 1, NULL, 0, NULL), 0);
+	assert_int_equal(io(top, VIO_TRIM, 4096, NULL, 8192, 1, NULL, 0, NULL), 0);
+	const uint64_t id = vdev_fault_add(top, &late);
+	assert_int_equal(io(top, VIO_READ, 4096, buf, 8192, 1, NULL, 0, NULL), 0);
+	assert_memory_equal(buf, zero, sizeof(buf));
+	assert_int_equal(vdev_fault_hits(top, id), 1);
+	assert_int_equal(vdev_fault_remove(top, id), 0);
+	assert_int_equal(vdev_fault_remove(top, id), ENOENT);
+	/* A device that says yes and does nothing. */
+	vdev_fault_add(top, &lies);
+	memset(buf, 1, sizeof(buf));
+	assert_int_equal(io(top, VIO_WRITE, 4096, buf, 8192, 1, NULL, 0, NULL), 0);
+	assert_int_equal(io(top, VIO_READ, 4096, buf, 8192, 1, NULL, 0, NULL), 0);
+	assert_memory_equal(buf, zero, sizeof(buf));
+	vdev_free(root);
+}
+
+/* A disk with sectors of 4 KiB, where the system lets us make one. */
+static void
+a_disk_with_large_sectors(void **state)
+{
+	(void)state;
+	char cmd[1024], dev[64] = "";
+	const char *path = helper_device("image", DEVSIZE);
+
+	snprintf(cmd, sizeof(cmd), "losetup -b 4096 -f --show %s 2>/dev/null", path);
+	FILE *fp = popen(cmd, "r");
+	if (fp == NULL || fgets(dev, sizeof(dev), fp) == NULL || dev[0] != '/') {
+		if (fp != NULL)
+			pclose(fp);
+		print_message("no loop devices here\n");
+		skip();
+	}
+	pclose(fp);
+	dev[strcspn(dev, "\n")] = '\0';
+
+	nvlist_t *nv = helper_file_nv(dev);
+	fnvlist_add_string(nv, "type", "disk");
+	vdev_t *root = helper_open(helper_node_nv("root", 1, nv), true), *wrong;
+	vdev_t *top = root->vdev_child[0];
+	uint8_t buf[4096], seen[4096];
+	assert_int_equal(top->vdev_ashift, 12);
+	assert_int_equal(top->vdev_psize, DEVSIZE);
+	helper_pattern(buf, sizeof(buf), 1);
+	assert_int_equal(io(top, VIO_WRITE, 8192, buf, 4096, 1, NULL, 0, NULL), 0);
+	assert_int_equal(io(top, VIO_READ, 8192, seen, 4096, 1, NULL, 0, NULL), 0);
+	assert_memory_equal(seen, buf, sizeof(buf));
+	assert_int_equal(vdev_flush(root), 0);
+	assert_int_equal(io(top, VIO_TRIM, 8192, NULL, 4096, 1, NULL, 0, NULL), 0);
+	vdev_free(root);
+
+	/* Smaller blocks than its sectors it cannot store; a file it is not. */
+	nv = helper_file_nv(dev);
+	fnvlist_add_string(nv, "type", "disk");
+	fnvlist_add_uint64(nv, "ashift", 9);
+	nvlist_t *rnv = helper_node_nv("root", 2, nv, helper_file_nv(dev));
+	assert_int_equal(vdev_alloc(NULL, rnv, NULL, 0, true, &wrong), 0);
+	nvlist_free(rnv);
+	assert_int_equal(vdev_open(wrong, true), ENXIO);
+	assert_int_equal(wrong->vdev_child[0]->vdev_aux, VDEV_AUX_BAD_ASHIFT);
+	assert_int_equal(wrong->vdev_child[1]->vdev_aux, VDEV_AUX_OPEN_FAILED);
+	vdev_free(wrong);
+	snprintf(cmd, sizeof(cmd), "losetup -d %s", dev);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void
 many_errors_degrade_if_someone_wants_that(void **state)
 {
 	(void)state;
@@ -835,6 +916,8 @@ main(void)
 	    cmocka_unit_test(a_failed_flush_is_like_failed_writes),
 	    cmocka_unit_test(flushes_asked_for_together_are_answered_together),
 	    cmocka_unit_test(recorded_writes_make_every_state_of_a_power_cut),
+	    cmocka_unit_test(discarded_space_reads_as_zeros_and_late_requests_arrive),
+	    cmocka_unit_test(a_disk_with_large_sectors),
 	    cmocka_unit_test(many_errors_degrade_if_someone_wants_that),
 	    cmocka_unit_test(config_nodes_survive_the_tree),
 	    cmocka_unit_test(dtl_ranges_join_and_split),
