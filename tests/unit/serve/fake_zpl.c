@@ -206,7 +206,7 @@ fake_zpl_held(zfsvfs_t *zv)
 void
 fake_zpl_set_grain(zfsvfs_t *zv, uint32_t bytes)
 {
-	zv->zv_grain = bytes;
+	__atomic_store_n(&zv->zv_grain, bytes, __ATOMIC_RELAXED);
 }
 
 void
@@ -227,10 +227,15 @@ fake_zpl_fail_writes(zfsvfs_t *zv, int err)
 	__atomic_store_n(&zv->zv_fail_writes, err, __ATOMIC_RELAXED);
 }
 
-fake_counts_t *
+fake_counts_t
 fake_zpl_counts(zfsvfs_t *zv)
 {
-	return (&zv->zv_counts);
+	fake_counts_t c;
+	uint64_t *from = (uint64_t *)&zv->zv_counts, *to = (uint64_t *)&c;
+
+	for (size_t i = 0; i < sizeof (c) / sizeof (*to); i++)
+		to[i] = atomic_load_64(&from[i]);
+	return (c);
 }
 
 /* ---- the small ones ---------------------------------------------------------------------------- */
@@ -751,7 +756,7 @@ zpl_read_pin(znode_t *zp, uint64_t off, size_t len, struct iovec *iov, int *iovc
     size_t *donep, zpl_pin_t **pinp)
 {
 	zpl_pin_t *pin = kmem_alloc(sizeof (*pin), KM_SLEEP);
-	uint32_t grain = zp->z_zv->zv_grain;
+	uint32_t grain = __atomic_load_n(&zp->z_zv->zv_grain, __ATOMIC_RELAXED);
 	size_t done = 0;
 	int n = 0;
 

@@ -20,7 +20,7 @@ void fake_zpl_set_case(zfsvfs_t *zv, zpl_case_t how);
 typedef struct fake_counts {
 	uint64_t lookup, getattr, read, write, fsync, xattr_get, readdir;
 } fake_counts_t;
-fake_counts_t *fake_zpl_counts(zfsvfs_t *zv);
+fake_counts_t fake_zpl_counts(zfsvfs_t *zv);
 /* Writes fail with this errno from now on; 0: no more. */
 void fake_zpl_fail_writes(zfsvfs_t *zv, int err);
 /* Behind the server's back, as a rollback does: contents of a file of the root, and its names. */
