@@ -72,7 +72,9 @@ reap_gone(serve_t *sv)
 
 	for (mount_t *mt = list_head(&sv->sv_mounts); mt != NULL; mt = next) {
 		next = list_next(&sv->sv_mounts, mt);
-		if (!__atomic_load_n(&mt->mt_gone, __ATOMIC_ACQUIRE))
+		/* Whoever has unmounted it may be here before we are told. */
+		if (!__atomic_load_n(&mt->mt_gone, __ATOMIC_ACQUIRE) &&
+		    !fuse_fs_is_gone(mt->mt_fuse))
 			continue;
 		(void)fuse_fs_unmount(mt->mt_fuse, true);
 		tear_down(sv, mt);
@@ -349,7 +351,8 @@ mount_locked(serve_t *sv, const char *name, bool explicit, const char *options, 
 		if ((err = make_directories(point)) != 0)
 			(void)why_not(why, err, name, "failed to create mountpoint");
 		else if ((err = mount_objset(sv, mt, overlay)) != 0)
-			(void)why_not(why, err, name, strerror(err));
+			(void)why_not(why, err, name,
+			    err == ENOTEMPTY ? "directory is not empty" : strerror(err));
 	}
 	if (err != 0) {
 		if (mt->mt_ds != NULL)
