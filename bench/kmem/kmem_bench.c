@@ -119,19 +119,20 @@ random_sizes(job_t *j)
 }
 
 /* Server: threads replace random buffers of a table all of them share. */
-static _Atomic(live_t *) larson_table[8192];
+static _Atomic(uint64_t) larson_table[8192]; /* size in the upper 16 bits */
 
 static void
 larson(job_t *j)
 {
 	uint64_t s = j->seed;
 	for (uint64_t i = 0; i < j->n; i++) {
-		const size_t n = sizeof(live_t) + random_size(&s) % 1000;
-		live_t *fresh = ALLOC(n);
-		fresh->n = n;
-		live_t *old = atomic_exchange(&larson_table[rnd(&s) % 8192], fresh);
-		if (old != NULL)
-			FREE(old, old->n);
+		const size_t n = 16 + random_size(&s) % 1000;
+		char *fresh = ALLOC(n);
+		*(volatile char *)fresh = 1;
+		const uint64_t old = atomic_exchange(&larson_table[rnd(&s) % 8192],
+		    (uint64_t)(uintptr_t)fresh | (uint64_t)n << 48);
+		if (old != 0)
+			FREE((void *)(uintptr_t)(old & 0xffffffffffffULL), old >> 48);
 	}
 }
 
@@ -295,7 +296,8 @@ static void
 memory(void)
 {
 	enum { N = 1500000 };
-	live_t *l = calloc(N, sizeof(*l));
+	live_t *l = malloc(N * sizeof(*l));
+	memset(l, 0, N * sizeof(*l));
 	uint64_t s = 42;
 	double asked = 0, kept = 0;
 	const double base = rss_mb();

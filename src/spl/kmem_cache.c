@@ -235,6 +235,12 @@ heap_map(vmem_t *source, size_t size, int vmflag)
 	return (vmem_os_map(size));
 }
 
+static void *
+meta_map(vmem_t *source, size_t size, int vmflag)
+{
+	return (vmem_os_map(size));
+}
+
 static void
 heap_unmap(vmem_t *source, void *addr, size_t size)
 {
@@ -293,9 +299,10 @@ kmem_init_once(void)
 	kmem_root.kr_pagemap = pagemap_root;
 	kmem_root.kr_arenas = vmem_registry();
 	kmem_env_read();
-	kmem_meta_arena = vmem_create("kmem_metadata", NULL, 0, 64, heap_map, NULL, NULL, 0, 0);
-	kmem_metapage_arena =
-	    vmem_create("kmem_metapages", NULL, 0, KMEM_PAGE, heap_map, NULL, NULL, 0, 0);
+	kmem_meta_arena = vmem_create("kmem_metadata", NULL, 0, 64, meta_map, NULL, NULL, 0,
+	    VMC_MEMORY);
+	kmem_metapage_arena = vmem_create("kmem_metapages", NULL, 0, KMEM_PAGE, meta_map, NULL,
+	    NULL, 0, VMC_MEMORY);
 	kmem_default_arena = vmem_create("kmem_default", NULL, 0, KMEM_PAGE, heap_map,
 	    heap_unmap, NULL, 0, VMC_MEMORY);
 	if (kmem_meta_arena == NULL || kmem_metapage_arena == NULL ||

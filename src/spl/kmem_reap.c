@@ -89,6 +89,17 @@ for_each_cache(void (*func)(kmem_cache_t *cp))
 	}
 }
 
+/*
+ * The metadata arenas are never unmapped, but their free pages can be discarded: who
+ * looks at a magazine that has gone reads zeros, an empty magazine.
+ */
+static size_t
+purge_arenas(bool aged)
+{
+	return (vmem_purge(kmem_default_arena, aged) + vmem_purge(kmem_metapage_arena, aged) +
+	    vmem_purge(kmem_meta_arena, aged));
+}
+
 /* ---- the consolidator ---- */
 
 static bool
@@ -217,7 +228,7 @@ kmem_reap(void)
 		return;
 	mutex_enter(&reap_lock);
 	for_each_cache(reap_reclaim);
-	stats.kp_given_back += vmem_purge(kmem_default_arena, false);
+	stats.kp_given_back += purge_arenas(false);
 	mutex_exit(&reap_lock);
 }
 
@@ -228,7 +239,7 @@ kmem_reap_inline(void)
 	if (!mutex_tryenter(&reap_lock))
 		return;
 	for_each_cache(reap_without_callbacks);
-	stats.kp_given_back += vmem_purge(kmem_default_arena, false);
+	stats.kp_given_back += purge_arenas(false);
 	mutex_exit(&reap_lock);
 }
 
@@ -258,7 +269,7 @@ kmem_reaper_poll(void)
 		return;
 	__atomic_store_n(&last, now, __ATOMIC_RELAXED);
 	for_each_cache(reap_poll);
-	stats.kp_given_back += vmem_purge(kmem_default_arena, true);
+	stats.kp_given_back += purge_arenas(true);
 	mutex_exit(&reap_lock);
 }
 
@@ -408,10 +419,10 @@ reaper_round(bool event)
 	if (want > 0) {
 		ask_reclaimers(want);
 		for_each_cache(reap_reclaim);
-		stats.kp_given_back += vmem_purge(kmem_default_arena, false);
+		stats.kp_given_back += purge_arenas(false);
 	} else {
 		for_each_cache(reap_clock);
-		stats.kp_given_back += vmem_purge(kmem_default_arena, true);
+		stats.kp_given_back += purge_arenas(true);
 	}
 	mutex_exit(&reap_lock);
 	return (want > 0);

@@ -33,7 +33,7 @@
 #include "spl/debug.h"
 
 #define SLAB_SMALL_MAX (KMEM_PAGE / 8)
-#define SLAB_MAX_PAGES 32
+#define SLAB_MAX_PAGES 16
 #define SLAB_PATIENCE 300 /* tries of a sleeping allocation, 10 ms each */
 
 static bool
@@ -49,7 +49,7 @@ uses_hash(const kmem_cache_t *cp)
 }
 
 /*
- * The slab size of large buffers: the fewest pages that waste at most an eighth,
+ * The slab size of large buffers: the fewest pages that waste at most a sixteenth,
  * or else those which waste least.
  */
 static size_t
@@ -57,14 +57,14 @@ slab_size_large(size_t chunk)
 {
 	size_t best = 0, best_waste = SIZE_MAX;
 
-	for (size_t n = 1; n <= 8; n++) {
+	for (size_t n = 1; n <= 16; n++) {
 		const size_t size = P2ROUNDUP(n * chunk, KMEM_PAGE);
 		const size_t waste = (size - n * chunk) * 1000 / size;
 		if (waste < best_waste) {
 			best = size;
 			best_waste = waste;
 		}
-		if (best_waste <= 125 || size > SLAB_MAX_PAGES * KMEM_PAGE)
+		if (best_waste <= 62 || size >= SLAB_MAX_PAGES * KMEM_PAGE)
 			break;
 	}
 	return (best);

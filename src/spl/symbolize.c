@@ -120,8 +120,10 @@ symtab_find(const symtab_t *st, uint64_t vaddr, spl_symbol_t *ss)
 		if (sym->st_size != 0 ? vaddr - sym->st_value >= sym->st_size :
 		    type != STT_NOTYPE)
 			continue;
+		/* Of several names for one place the public one. */
 		if (best == NULL || sym->st_value > best->st_value ||
-		    (sym->st_value == best->st_value && best->st_size == 0))
+		    (sym->st_value == best->st_value && (best->st_size == 0 ||
+		    ELF64_ST_BIND(sym->st_info) > ELF64_ST_BIND(best->st_info))))
 			best = sym;
 	}
 	if (best == NULL)

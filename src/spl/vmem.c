@@ -724,10 +724,15 @@ vmem_purge(vmem_t *vmp, bool aged)
 			vsp->vs_age = MIN(vsp->vs_age + 1, 2);
 			continue;
 		}
-		vmem_os_discard((void *)vsp->vs_start, seg_size(vsp));
+		/* Whole pages only, where the quantum is smaller. */
+		const uintptr_t from = P2ROUNDUP(vsp->vs_start, KMEM_PAGE);
+		const uintptr_t to = P2ALIGN(vsp->vs_end, KMEM_PAGE);
 		vsp->vs_age = 0;
-		given += seg_size(vsp);
-		vmp->vm_stat.vk_purged += seg_size(vsp);
+		if (from >= to)
+			continue;
+		vmem_os_discard((void *)from, to - from);
+		given += to - from;
+		vmp->vm_stat.vk_purged += to - from;
 	}
 	mutex_exit(&vmp->vm_lock);
 	return (given);

@@ -85,6 +85,15 @@ greedy_grow(greedy_t *g, size_t size)
 	mutex_exit(&g->lock);
 }
 
+static uint64_t
+greedy_bytes(greedy_t *g)
+{
+	mutex_enter(&g->lock);
+	const uint64_t bytes = g->bytes;
+	mutex_exit(&g->lock);
+	return (bytes);
+}
+
 static void
 limits_are_known(void **state)
 {
@@ -124,7 +133,7 @@ reclaim_functions_are_asked_in_order_and_only_while_needed(void **state)
 		greedy_grow(&b, MB);
 	kmem_limit_set(32 * MB);
 	kmem_pressure_start();
-	for (int i = 0; i < 100 && b.bytes > 30 * MB; i++)
+	for (int i = 0; i < 100 && greedy_bytes(&b) > 30 * MB; i++)
 		spl_delay(MSEC2NSEC(50));
 	kmem_limit_set(0);
 	kmem_pressure_stop();
