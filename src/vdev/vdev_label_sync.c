@@ -22,7 +22,6 @@ typedef struct label_batch {
 typedef struct label_io {
 	list_node_t li_node;
 	vdev_io_t li_vio;
-	label_batch_t *li_batch;
 	void *li_buf; /* owned; li_vio.vio_size bytes */
 } label_io_t;
 
@@ -54,7 +53,6 @@ label_batch_write(label_batch_t *lb, vdev_t *leaf, int label, uint64_t offset,
 	label_io_t *li = kmem_zalloc(sizeof(*li), KM_SLEEP);
 
 	li->li_buf = buf;
-	li->li_batch = lb;
 	vdev_io_init(&li->li_vio, leaf, VIO_WRITE,
 	    vdev_label_offset(leaf->vdev_psize, label, offset), buf, size,
 	    ZIO_PRIORITY_SYNC_WRITE, VIO_FLAG_PHYSICAL | VIO_FLAG_CANFAIL);
@@ -104,6 +102,38 @@ label_batch_fini(label_batch_t *lb)
 	list_destroy(&lb->lb_ios);
 	cv_destroy(&lb->lb_cv);
 	mutex_destroy(&lb->lb_lock);
+}
+
+/*
+ * Flush several top-levels at a time; error[t] tells how it went with each. Dead ones
+ * fail with ENXIO.
+ */
+static void
+flush_tops(vdev_t **top, uint64_t n, int *error)
+{
+	label_batch_t lb;
+	uint64_t t = 0;
+
+	label_batch_init(&lb);
+	for (t = 0; t < n; t++) {
+		label_io_t *li = kmem_zalloc(sizeof(*li), KM_SLEEP);
+
+		vdev_io_init(
+		    &li->li_vio, top[t], VIO_FLUSH, 0, NULL, 0, ZIO_PRIORITY_NOW, 0);
+		li->li_vio.vio_private = &lb;
+		li->li_vio.vio_done = label_io_done;
+		list_insert_tail(&lb.lb_ios, li);
+		mutex_enter(&lb.lb_lock);
+		lb.lb_pending++;
+		mutex_exit(&lb.lb_lock);
+		vdev_io(&li->li_vio);
+	}
+	label_batch_wait(&lb);
+	t = 0;
+	for (label_io_t *li = list_head(&lb.lb_ios); li != NULL;
+	     li = list_next(&lb.lb_ios, li))
+		error[t++] = li->li_vio.vio_error;
+	label_batch_fini(&lb);
 }
 
 /* --------------------------------------------------------------------- contents -- */
@@ -256,15 +286,16 @@ config_sync_labels(vdev_t *root, config_sync_t *cs, const bool *dirty, int first
 			vdev_foreach_leaf(root->vdev_child[t], leaf_sync_labels, cs);
 	}
 	label_batch_wait(&cs->cs_lb);
+	int *flushed = kmem_zalloc(root->vdev_children * sizeof(int), KM_SLEEP);
+	flush_tops(root->vdev_child, root->vdev_children, flushed);
 	for (uint64_t t = 0; t < root->vdev_children; t++) {
-		vdev_t *top = root->vdev_child[t];
-		if (!dirty[t])
-			continue;
-		const bool ok =
-		    vdev_flush(top) == 0 && label_batch_good(&cs->cs_lb, top) > 0;
-		if (!ok && !top->vdev_islog)
+		const vdev_t *top = root->vdev_child[t];
+
+		if (dirty[t] && !top->vdev_islog &&
+		    (flushed[t] != 0 || label_batch_good(&cs->cs_lb, top) == 0))
 			error = EIO;
 	}
+	kmem_free(flushed, root->vdev_children * sizeof(int));
 	label_batch_fini(&cs->cs_lb);
 	return (cs->cs_error != 0 ? cs->cs_error : error);
 }
@@ -295,11 +326,14 @@ config_sync_uberblock(vdev_t **tops, int ntops, config_sync_t *cs)
 		vdev_foreach_leaf(tops[t], leaf_sync_uberblock, cs);
 	}
 	label_batch_wait(&cs->cs_lb);
+	int *flushed = kmem_zalloc((size_t)ntops * sizeof(int), KM_SLEEP);
+	flush_tops(tops, (uint64_t)ntops, flushed);
 	for (int t = 0; t < ntops; t++) {
-		if (vdev_flush(tops[t]) == 0 &&
+		if (flushed[t] == 0 &&
 		    (!any_established || tops[t]->vdev_ms_array != 0))
 			good += label_batch_good(&cs->cs_lb, tops[t]);
 	}
+	kmem_free(flushed, (size_t)ntops * sizeof(int));
 	label_batch_fini(&cs->cs_lb);
 	return (good > 0 ? 0 : EIO);
 }
@@ -308,16 +342,21 @@ config_sync_uberblock(vdev_t **tops, int ntops, config_sync_t *cs)
 static int
 config_sync_flush(vdev_t *root)
 {
+	const uint64_t n = root->vdev_children;
+	int *flushed = kmem_zalloc(n * sizeof(int), KM_SLEEP);
 	int error = 0;
 
-	for (uint64_t t = 0; t < root->vdev_children; t++) {
-		vdev_t *top = root->vdev_child[t];
-		if (vdev_is_dead(top))
-			continue;
-		const int e = vdev_flush(top);
-		if (e != 0 && !top->vdev_islog)
-			error = e;
+	flush_tops(root->vdev_child, n, flushed);
+	for (uint64_t t = 0; t < n; t++) {
+		const vdev_t *top = root->vdev_child[t];
+
+		/* A slot without a device holds no data; a dead one has lost some. */
+		if (flushed[t] != 0 && !top->vdev_islog &&
+		    top->vdev_ops != &vdev_hole_ops &&
+		    top->vdev_ops != &vdev_missing_ops)
+			error = flushed[t];
 	}
+	kmem_free(flushed, n * sizeof(int));
 	return (error);
 }
 
