@@ -30,10 +30,10 @@ create_write_read_remove(void **state)
 	    zpl_create(fs.root, "hello", 0644, false, &zpl_root_cred, &zp, &created), 0);
 	assert_false(created);
 	zpl_rele(zp);
-	const uint64_t before = toy_objects(fs.os);
+	const uint64_t before = fs_objects(&fs);
 	assert_int_equal(zpl_unlink(fs.root, "hello", &zpl_root_cred), 0);
 	assert_false(there(fs.root, "hello"));
-	assert_int_equal(toy_objects(fs.os), before - 1);
+	assert_int_equal(fs_objects(&fs), before - 1);
 	assert_int_equal(zpl_unlink(fs.root, "hello", &zpl_root_cred), ENOENT);
 	fs_destroy(&fs);
 }
@@ -156,6 +156,7 @@ first_bytes_stand_where_the_format_says(void **state)
 	dmu_buf_t *db;
 	uint64_t uid, gid, proj, v;
 	uint16_t layout[32];
+	TOY_ONLY(); /* a real pool has projects */
 	fs_make(&fs, NULL);
 	znode_t *zp;
 	assert_int_equal(zpl_create(fs.root, "f", 0644, true, &alice, &zp, NULL), 0);
@@ -394,12 +395,12 @@ tmpfile_lives_without_a_name(void **state)
 	fs_t fs;
 	znode_t *zp;
 	fs_make(&fs, NULL);
-	const uint64_t before = toy_objects(fs.os);
+	const uint64_t before = fs_objects(&fs);
 	assert_int_equal(zpl_tmpfile(fs.root, 0600, &zpl_root_cred, &zp), 0);
 	put(zp, 0, "scratch", 7);
 	check_fs(&fs);
 	zpl_rele(zp);
-	assert_int_equal(toy_objects(fs.os), before);
+	assert_int_equal(fs_objects(&fs), before);
 	assert_int_equal(zpl_tmpfile(fs.root, 0600, &zpl_root_cred, &zp), 0);
 	assert_int_equal(zpl_link(fs.root, zp, "named", &zpl_root_cred), 0);
 	assert_int_equal(attr(zp).za_nlink, 1);
@@ -413,7 +414,7 @@ crash_with_open_unlinked_files_is_cleaned_at_mount(void **state)
 {
 	fs_t fs;
 	fs_make(&fs, NULL);
-	const uint64_t before = toy_objects(fs.os);
+	const uint64_t before = fs_objects(&fs);
 	znode_t *zp = mkfile(fs.root, "f"), *d = mkdirz(fs.root, "d");
 	put(zp, 0, "data", 4);
 	assert_int_equal(zpl_xattr_set(zp, "user.small", "", 1, 0, &zpl_root_cred), 0);
@@ -430,11 +431,11 @@ crash_with_open_unlinked_files_is_cleaned_at_mount(void **state)
 	zpl_rele(zp);
 	zpl_rele(d);
 	zpl_rele(fs.root);
-	assert_true(toy_objects(fs.os) > before);
+	assert_true(fs_objects(&fs) > before);
 	fs_mount(&fs);
 	zpl_wait_unlinked(fs.zv);
 	fs_remount(&fs);
-	assert_int_equal(toy_objects(fs.os), before);
+	assert_int_equal(fs_objects(&fs), before);
 	fs_destroy(&fs);
 }
 
@@ -467,11 +468,12 @@ no_space_leaves_everything_as_it_was(void **state)
 {
 	fs_t fs;
 	znode_t *zp;
+	TOY_ONLY();
 	fs_make(&fs, NULL);
 	znode_t *f = mkfile(fs.root, "f");
 	put(f, 0, "abc", 3);
 	for (int op = 0; op < 6; op++) {
-		toy_fail_assign(fs.os, 1, ENOSPC);
+		fs_fail_assign(&fs, 1, ENOSPC);
 		const struct iovec iov = { (char *)"xyz", 3 };
 		size_t done;
 		const zpl_attr_t za = { .za_mask = ZPL_AT_MODE, .za_mode = 0 };

@@ -18,14 +18,14 @@ rename_moves_and_replaces(void **state)
 	fs_make(&fs, NULL);
 	znode_t *a = mkdirz(fs.root, "a"), *b = mkdirz(fs.root, "b");
 	znode_t *f = mkfile(a, "f"), *g = mkfile(b, "g");
-	const uint64_t before = toy_objects(fs.os);
+	const uint64_t before = fs_objects(&fs);
 	assert_int_equal(ren(a, "f", a, "f2", 0), 0);
 	assert_int_equal(ren(a, "nope", a, "x", 0), ENOENT);
 	assert_int_equal(ren(a, "f2", b, "g", NOREPLACE), EEXIST);
 	assert_int_equal(ren(a, "f2", b, "g", 0), 0);
 	assert_int_equal(attr(g).za_nlink, 0);
 	zpl_rele(g);
-	assert_int_equal(toy_objects(fs.os), before - 1);
+	assert_int_equal(fs_objects(&fs), before - 1);
 	assert_false(there(a, "f2"));
 	g = walk(&fs, "b/g");
 	assert_ptr_equal(f, g);

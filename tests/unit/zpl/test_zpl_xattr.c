@@ -65,12 +65,12 @@ set_get_list_remove(void **state)
 		assert_int_equal(zpl_xattr_remove(f, "user.a", &zpl_root_cred), ENODATA);
 		gone(f, "user.a");
 		zpl_rele(f);
-		const uint64_t before = toy_objects(fs.os);
+		const uint64_t before = fs_objects(&fs);
 		assert_int_equal(zpl_unlink(fs.root, "f", &zpl_root_cred), 0);
 		if (store == ZPL_XATTR_DIR)
-			assert_true(toy_objects(fs.os) <= before - 4);
+			assert_true(fs_objects(&fs) <= before - 4);
 		else
-			assert_int_equal(toy_objects(fs.os), before - 1);
+			assert_int_equal(fs_objects(&fs), before - 1);
 		fs_destroy(&fs);
 	}
 }

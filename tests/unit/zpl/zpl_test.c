@@ -7,51 +7,13 @@ const zpl_cred_t alice = {
 };
 const zpl_cred_t bob = { .uid = 1001, .gid = 1001, .umask = 022 };
 
-void
-fs_mount(fs_t *fs)
+uint64_t
+fs_objects(fs_t *fs)
 {
-	VERIFY0(zpl_mount(fs->os, &fs->opts, NULL, NULL, &fs->zv));
-	VERIFY0(zpl_root(fs->zv, &fs->root));
-}
-
-void
-fs_make(fs_t *fs, const nvlist_t *props)
-{
-	memset(fs, 0, sizeof(*fs));
-	fs->os = toy_objset_create(test_seed);
-	zpl_opts_default(&fs->opts);
-	dmu_tx_t *tx = dmu_tx_create(fs->os);
-	VERIFY0(dmu_tx_assign(tx, DMU_TX_WAIT));
-	VERIFY0(zpl_create_fs(fs->os, props, 0, 0, tx));
-	dmu_tx_commit(tx);
-	fs_mount(fs);
-}
-
-void
-fs_unmount(fs_t *fs)
-{
-	zpl_rele(fs->root);
-	zpl_wait_unlinked(fs->zv);
-	assert_int_equal(zpl_znode_count(fs->zv), 0);
-	assert_int_equal(zpl_unmount(fs->zv, false), 0);
-	assert_int_equal(toy_held(fs->os), 0);
-}
-
-void
-fs_remount(fs_t *fs)
-{
-	fs_unmount(fs);
-	toy_evict(fs->os);
-	fs_mount(fs);
-	zpl_wait_unlinked(fs->zv);
-}
-
-void
-fs_destroy(fs_t *fs)
-{
-	check_fs(fs);
-	fs_unmount(fs);
-	toy_objset_destroy(fs->os);
+	uint64_t obj = 0, n = 0;
+	while (dmu_object_next(fs->os, &obj, false, 0) == 0)
+		n++;
+	return (n);
 }
 
 znode_t *
@@ -219,7 +181,9 @@ zpl_test_main(const struct CMUnitTest *tests, size_t n)
 	test_seed = s != NULL ? strtoull(s, NULL, 0) : 4711;
 	printf("seed %" PRIu64 " (TARN_SEED)\n", test_seed);
 	spl_init();
+	world_start();
 	const int rc = _cmocka_run_group_tests("zpl", tests, n, NULL, NULL);
+	world_stop();
 	spl_fini();
 	return (rc);
 }

@@ -1,4 +1,7 @@
-/* What the zpl tests share: a fresh file system on the toy dmu, short words for long calls. */
+/*
+ * What the zpl tests share: short words for long calls, and a world to play in, which is the toy dmu
+ * (zpl_world_toy.c) or a real pool in a file (zpl_world_pool.c): every story is told in both.
+ */
 #ifndef TARN_ZPL_TEST_H
 #define TARN_ZPL_TEST_H
 
@@ -11,13 +14,13 @@
 #include "spl/spl.h"
 #include "zpl/zpl.h"
 #include "zpl/zpl_impl.h"
-#include "toy/toy_dmu.h"
 
 typedef struct fs {
 	objset_t *os;
 	zfsvfs_t *zv;
 	znode_t *root;
 	zpl_opts_t opts;
+	void *ds; /* the dataset, in a real pool */
 } fs_t;
 
 extern uint64_t test_seed;
@@ -27,6 +30,18 @@ void fs_mount(fs_t *fs);
 void fs_unmount(fs_t *fs);
 void fs_remount(fs_t *fs);
 void fs_destroy(fs_t *fs);
+extern const bool fs_is_toy;
+void world_start(void);
+void world_stop(void);
+uint64_t fs_objects(fs_t *fs); /* allocated objects */
+/* Toy only: the n-th assignment from now fails; all pool features are on. */
+void fs_fail_assign(fs_t *fs, uint64_t n, int err);
+void fs_features(bool on);
+#define TOY_ONLY() \
+	do { \
+		if (!fs_is_toy) \
+			skip(); \
+	} while (0)
 
 extern const zpl_cred_t alice; /* uid 1000, gid 1000, groups 1000 2000 */
 extern const zpl_cred_t bob;   /* uid 1001, gid 1001 */
