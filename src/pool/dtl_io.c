@@ -62,8 +62,8 @@ static void
 wanted_segment(void *arg, uint64_t txg, uint64_t count)
 {
 	const wanted_arg_t *wa = arg;
-	const uint64_t end = count > wa->wa_end - MIN(txg, wa->wa_end) ? wa->wa_end :
-									 txg + count;
+	const uint64_t end =
+	    count > wa->wa_end - MIN(txg, wa->wa_end) ? wa->wa_end : txg + count;
 
 	if (txg < end)
 		range_tree_add(wa->wa_rt, txg, end - txg);
@@ -75,7 +75,7 @@ same_segments(range_tree_t *a, range_tree_t *b)
 	range_seg_t *x = range_tree_first(a), *y = range_tree_first(b);
 
 	while (x != NULL && y != NULL && x->rs_start == y->rs_start &&
-	    x->rs_end == y->rs_end) {
+	       x->rs_end == y->rs_end) {
 		x = range_tree_next(a, x);
 		y = range_tree_next(b, y);
 	}
@@ -100,22 +100,23 @@ dtl_sync(vdev_t *leaf, void *arg)
 {
 	const sync_arg_t *sa = arg;
 	spa_t *spa = sa->sa_spa;
-	range_tree_t *wanted = range_tree_create(false), *stored = range_tree_create(false);
-	wanted_arg_t wa = { wanted, dmu_tx_get_txg(sa->sa_tx) + TXG_CONCURRENT_STATES };
+	range_tree_t *wanted = range_tree_create(false),
+		     *stored = range_tree_create(false);
+	wanted_arg_t wa = {wanted, dmu_tx_get_txg(sa->sa_tx) + TXG_CONCURRENT_STATES};
 	space_map_t sm;
 	bool same = true;
 
 	vdev_dtl_walk(leaf, wanted_segment, &wa);
 	if (leaf->vdev_dtl_object == 0 && !range_tree_is_empty(wanted)) {
-		leaf->vdev_dtl_object =
-		    space_map_alloc(spa->spa_meta_objset, SPACE_MAP_BLKSZ_DTL, sa->sa_tx);
+		leaf->vdev_dtl_object = space_map_alloc(
+		    spa->spa_meta_objset, SPACE_MAP_BLKSZ_DTL, sa->sa_tx);
 		spa_config_mark_dirty(spa);
 	}
 	if (leaf->vdev_dtl_object != 0) {
 		POOL_MUST(spa, dtl_map_open(&sm, spa, leaf->vdev_dtl_object));
 		/* Damaged: write it anew. */
 		same = space_map_load_length(&sm, UINT64_MAX, stored, SM_ALLOC) == 0 &&
-		    same_segments(wanted, stored);
+		       same_segments(wanted, stored);
 	}
 	if (!same)
 		dtl_write(spa, leaf, &sm, wanted, sa->sa_tx);
@@ -150,11 +151,13 @@ check_fault(vdev_t *leaf, void *arg)
 	nvlist_t *tree;
 
 	mutex_enter(&spa->spa_props_lock);
-	const nvlist_t *node = spa->spa_config != NULL &&
-		nvlist_lookup_nvlist(spa->spa_config, "vdev_tree", &tree) == 0 ?
-	    node_of_guid(tree, leaf->vdev_guid) :
-	    NULL;
-	const bool differs = node != NULL &&
+	const nvlist_t *node =
+	    spa->spa_config != NULL &&
+		    nvlist_lookup_nvlist(spa->spa_config, "vdev_tree", &tree) == 0
+		? node_of_guid(tree, leaf->vdev_guid)
+		: NULL;
+	const bool differs =
+	    node != NULL &&
 	    (nvlist_exists(node, "faulted") != leaf->vdev_faulted ||
 		nvlist_exists(node, "degraded") != leaf->vdev_degraded ||
 		nvlist_exists(node, "removed") != leaf->vdev_removed);
@@ -166,7 +169,7 @@ check_fault(vdev_t *leaf, void *arg)
 void
 pool_dtls_sync(spa_t *spa, dmu_tx_t *tx)
 {
-	sync_arg_t sa = { spa, tx };
+	sync_arg_t sa = {spa, tx};
 
 	/* The flag first: what changes from now on sets it again. */
 	if (!__atomic_exchange_n(&spa->spa_dtl_dirty, false, __ATOMIC_ACQ_REL))

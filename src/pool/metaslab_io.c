@@ -8,8 +8,8 @@ map_open(space_map_t *sm, metaslab_t *ms, uint64_t object)
 {
 	spa_t *spa = ms->ms_group->mg_class->mc_spa;
 
-	return (space_map_open(sm, spa->spa_meta_objset, object, ms->ms_start, ms->ms_size,
-	    (int)ms->ms_group->mg_vd->vdev_ashift));
+	return (space_map_open(sm, spa->spa_meta_objset, object, ms->ms_start,
+	    ms->ms_size, (int)ms->ms_group->mg_vd->vdev_ashift));
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */
@@ -26,15 +26,16 @@ merge_segment(void *arg, uint64_t start, uint64_t size)
 	merge_arg_t *ma = arg;
 
 	if (ma->ma_error == 0)
-		ma->ma_error = ma->ma_add ? range_tree_try_add(ma->ma_rt, start, size) :
-					    range_tree_try_remove(ma->ma_rt, start, size);
+		ma->ma_error = ma->ma_add
+				   ? range_tree_try_add(ma->ma_rt, start, size)
+				   : range_tree_try_remove(ma->ma_rt, start, size);
 }
 
 /* Changes that are only in logs: allocations are not free any more, frees are free. */
 static int
 merge_unflushed(metaslab_t *ms, range_tree_t *free_rt)
 {
-	merge_arg_t ma = { .ma_rt = free_rt };
+	merge_arg_t ma = {.ma_rt = free_rt};
 
 	for (int kind = SM_ALLOC; kind <= SM_FREE; kind++) {
 		ma.ma_add = (kind == SM_FREE);
@@ -55,8 +56,9 @@ pool_metaslab_load(spa_t *spa, metaslab_t *ms)
 	if (ms->ms_sm_object == 0) {
 		range_tree_add(rt, ms->ms_start, ms->ms_size);
 	} else if ((error = map_open(&sm, ms, ms->ms_sm_object)) == 0 &&
-	    (error = space_map_load_length(&sm, ms->ms_sm_length, rt, SM_FREE)) == 0 &&
-	    ms->ms_size - range_tree_space(rt) != (uint64_t)ms->ms_sm_alloc) {
+		   (error = space_map_load_length(
+			&sm, ms->ms_sm_length, rt, SM_FREE)) == 0 &&
+		   ms->ms_size - range_tree_space(rt) != (uint64_t)ms->ms_sm_alloc) {
 		/* The header counts otherwise than the entries do. */
 		error = EIO;
 	}
@@ -78,7 +80,7 @@ metaslab_io_open(metaslab_t *ms, uint64_t object)
 	for (int kind = SM_ALLOC; kind <= SM_FREE; kind++)
 		if (ms->ms_unflushed[kind] != NULL)
 			unflushed += (kind == SM_ALLOC ? 1 : -1) *
-			    (int64_t)range_tree_space(ms->ms_unflushed[kind]);
+				     (int64_t)range_tree_space(ms->ms_unflushed[kind]);
 	if (object == 0) {
 		metaslab_open(ms, 0, 0, 0, unflushed, NULL);
 		return (0);
@@ -88,8 +90,8 @@ metaslab_io_open(metaslab_t *ms, uint64_t object)
 		return (error == ENOENT ? EIO : error);
 	if (sm.sm_phys.smp_alloc < 0 || sm.sm_phys.smp_alloc > (int64_t)ms->ms_size)
 		return (EIO);
-	metaslab_open(ms, object, sm.sm_phys.smp_length, sm.sm_phys.smp_alloc, unflushed,
-	    sm.sm_has_histogram ? sm.sm_phys.smp_histogram : NULL);
+	metaslab_open(ms, object, sm.sm_phys.smp_length, sm.sm_phys.smp_alloc,
+	    unflushed, sm.sm_has_histogram ? sm.sm_phys.smp_histogram : NULL);
 	return (0);
 }
 
@@ -110,8 +112,8 @@ group_read_array(spa_t *spa, metaslab_group_t *mg, uint64_t *array)
 		return (EIO);
 	const uint64_t have = MIN(mg->mg_ms_count,
 	    (doi.doi_maxblkid + 1) * doi.doi_data_block_size / sizeof(uint64_t));
-	error = dmu_read(
-	    mos, object, 0, have * sizeof(uint64_t), array, DMU_READ_PREFETCH);
+	error =
+	    dmu_read(mos, object, 0, have * sizeof(uint64_t), array, DMU_READ_PREFETCH);
 	for (uint64_t i = 0; i < have && error == 0; i++)
 		if (array[i] != 0)
 			dmu_prefetch_dnode(mos, array[i]);
@@ -163,8 +165,9 @@ pool_metaslabs_open(spa_t *spa)
 uint32_t
 metaslab_map_blksz(spa_t *spa)
 {
-	return (spa_feature_is_enabled(spa, SPA_FEATURE_LOG_SPACEMAP) ? SPACE_MAP_BLKSZ_LOG :
-									SPACE_MAP_BLKSZ);
+	return (spa_feature_is_enabled(spa, SPA_FEATURE_LOG_SPACEMAP)
+		    ? SPACE_MAP_BLKSZ_LOG
+		    : SPACE_MAP_BLKSZ);
 }
 
 /* Enter a map into its vdev's array; the first one makes the array. */
@@ -181,9 +184,8 @@ array_set(metaslab_t *ms, uint64_t object, dmu_tx_t *tx)
 		vd->vdev_config_dirty = true;
 		spa_config_mark_dirty(spa);
 	}
-	POOL_MUST(spa,
-	    dmu_write(mos, vd->vdev_ms_array, ms->ms_id * sizeof(uint64_t),
-		sizeof(uint64_t), &object, tx));
+	POOL_MUST(spa, dmu_write(mos, vd->vdev_ms_array, ms->ms_id * sizeof(uint64_t),
+			   sizeof(uint64_t), &object, tx));
 }
 
 uint64_t
@@ -192,8 +194,8 @@ metaslab_map_object(metaslab_t *ms, dmu_tx_t *tx)
 	spa_t *spa = ms->ms_group->mg_class->mc_spa;
 
 	if (ms->ms_sm_object == 0) {
-		ms->ms_sm_object = space_map_alloc(
-		    spa->spa_meta_objset, metaslab_map_blksz(spa), tx);
+		ms->ms_sm_object =
+		    space_map_alloc(spa->spa_meta_objset, metaslab_map_blksz(spa), tx);
 		array_set(ms, ms->ms_sm_object, tx);
 	}
 	return (ms->ms_sm_object);
@@ -222,7 +224,8 @@ condense(space_map_t *sm, metaslab_t *ms, int pass, dmu_tx_t *tx)
 {
 	spa_t *spa = ms->ms_group->mg_class->mc_spa;
 	const uint64_t max_segs = sm->sm_phys.smp_length / 2 / sizeof(uint64_t);
-	const bool histogram = spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM);
+	const bool histogram =
+	    spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM);
 
 	if (sm->sm_phys.smp_length <= 4 * (uint64_t)sm->sm_blksz)
 		return;

@@ -43,13 +43,13 @@ header_is_sane(const space_map_t *sm, const dmu_object_info_t *doi)
 	const uint64_t length = sm->sm_phys.smp_length;
 
 	return (length % sizeof(uint64_t) == 0 &&
-	    length / sm->sm_blksz <= doi->doi_maxblkid + 1 &&
-	    length <= (doi->doi_maxblkid + 1) * sm->sm_blksz);
+		length / sm->sm_blksz <= doi->doi_maxblkid + 1 &&
+		length <= (doi->doi_maxblkid + 1) * sm->sm_blksz);
 }
 
 int
-space_map_open(space_map_t *sm, objset_t *os, uint64_t object, uint64_t start, uint64_t size,
-    int shift)
+space_map_open(space_map_t *sm, objset_t *os, uint64_t object, uint64_t start,
+    uint64_t size, int shift)
 {
 	dmu_object_info_t doi;
 	dmu_buf_t *db;
@@ -178,9 +178,9 @@ load_entry(void *arg, const space_map_entry_t *sme)
 		return (EIO);
 	const uint64_t start = sm->sm_start + (sme->sme_offset << sm->sm_shift);
 	const uint64_t size = sme->sme_run << sm->sm_shift;
-	const int error = sme->sme_type == la->la_kind ?
-	    range_tree_try_add(la->la_rt, start, size) :
-	    range_tree_try_remove(la->la_rt, start, size);
+	const int error = sme->sme_type == la->la_kind
+			      ? range_tree_try_add(la->la_rt, start, size)
+			      : range_tree_try_remove(la->la_rt, start, size);
 	return (error != 0 ? EIO : 0);
 }
 
@@ -188,7 +188,7 @@ int
 space_map_load_length(
     const space_map_t *sm, uint64_t length, range_tree_t *rt, maptype_t kind)
 {
-	load_arg_t la = { sm, rt, kind };
+	load_arg_t la = {sm, rt, kind};
 
 	ASSERT(range_tree_is_empty(rt));
 	if (kind == SM_FREE)
@@ -217,10 +217,10 @@ typedef struct sm_writer {
 	dmu_tx_t *w_tx;
 	maptype_t w_kind;
 	uint32_t w_vdev;
-	bool w_v2;        /* two-word entries are allowed */
-	uint64_t w_at;    /* where the buffer's first byte goes */
+	bool w_v2;     /* two-word entries are allowed */
+	uint64_t w_at; /* where the buffer's first byte goes */
 	uint64_t *w_buf;
-	size_t w_words;   /* in the buffer */
+	size_t w_words; /* in the buffer */
 	int w_error;
 } sm_writer_t;
 
@@ -238,8 +238,8 @@ writer_flush(sm_writer_t *w)
 	const uint64_t bytes = w->w_words * sizeof(uint64_t);
 
 	if (w->w_error == 0 && bytes > 0)
-		w->w_error = dmu_write(w->w_sm->sm_os, w->w_sm->sm_object, w->w_at, bytes,
-		    w->w_buf, w->w_tx);
+		w->w_error = dmu_write(w->w_sm->sm_os, w->w_sm->sm_object, w->w_at,
+		    bytes, w->w_buf, w->w_tx);
 	w->w_at += bytes;
 	w->w_words = 0;
 }
@@ -247,7 +247,7 @@ writer_flush(sm_writer_t *w)
 static void
 writer_put(sm_writer_t *w, const space_map_entry_t *sme)
 {
-	static const space_map_entry_t pad = { .sme_kind = SM_ENTRY_PAD };
+	static const space_map_entry_t pad = {.sme_kind = SM_ENTRY_PAD};
 	uint64_t words[2];
 	const unsigned n = sm_entry_encode(sme, words);
 
@@ -265,15 +265,15 @@ writer_segment(void *arg, uint64_t start, uint64_t size)
 {
 	sm_writer_t *w = arg;
 	const space_map_t *sm = w->w_sm;
-	space_map_entry_t sme = { .sme_kind = SM_ENTRY_RANGE, .sme_type = w->w_kind,
-		.sme_vdev = w->w_vdev };
+	space_map_entry_t sme = {
+	    .sme_kind = SM_ENTRY_RANGE, .sme_type = w->w_kind, .sme_vdev = w->w_vdev};
 	uint64_t offset = (start - sm->sm_start) >> sm->sm_shift;
 	uint64_t run = size >> sm->sm_shift;
 
 	VERIFY3U(start, >=, sm->sm_start);
 	VERIFY(size <= sm->sm_size && start - sm->sm_start <= sm->sm_size - size);
 	VERIFY(IS_P2ALIGNED(start - sm->sm_start, 1ULL << sm->sm_shift) &&
-	    IS_P2ALIGNED(size, 1ULL << sm->sm_shift));
+	       IS_P2ALIGNED(size, 1ULL << sm->sm_shift));
 	while (run > 0) {
 		const uint64_t max = w->w_v2 ? SM_RUN_MAX2 : SM_RUN_MAX1;
 		sme.sme_offset = offset;
@@ -286,19 +286,24 @@ writer_segment(void *arg, uint64_t start, uint64_t size)
 }
 
 int
-space_map_write(space_map_t *sm, range_tree_t *rt, maptype_t kind, uint32_t vdev, int pass,
-    dmu_tx_t *tx)
+space_map_write(space_map_t *sm, range_tree_t *rt, maptype_t kind, uint32_t vdev,
+    int pass, dmu_tx_t *tx)
 {
 	const int64_t space = (int64_t)range_tree_space(rt);
-	sm_writer_t w = { .w_sm = sm, .w_tx = tx, .w_kind = kind, .w_vdev = vdev,
-		.w_at = sm->sm_phys.smp_length };
-	const space_map_entry_t head = { .sme_kind = SM_ENTRY_DEBUG, .sme_type = kind,
-		.sme_pass = (uint32_t)pass & 0x3ff,
-		.sme_txg = dmu_tx_get_txg(tx) & ((1ULL << 50) - 1) };
+	sm_writer_t w = {.w_sm = sm,
+	    .w_tx = tx,
+	    .w_kind = kind,
+	    .w_vdev = vdev,
+	    .w_at = sm->sm_phys.smp_length};
+	const space_map_entry_t head = {.sme_kind = SM_ENTRY_DEBUG,
+	    .sme_type = kind,
+	    .sme_pass = (uint32_t)pass & 0x3ff,
+	    .sme_txg = dmu_tx_get_txg(tx) & ((1ULL << 50) - 1)};
 
 	if (range_tree_is_empty(rt))
 		return (0);
-	w.w_v2 = spa_feature_is_active(dmu_objset_spa(sm->sm_os), SPA_FEATURE_SPACEMAP_V2);
+	w.w_v2 =
+	    spa_feature_is_active(dmu_objset_spa(sm->sm_os), SPA_FEATURE_SPACEMAP_V2);
 	ASSERT(w.w_v2 || vdev == SM_NO_VDEV);
 	w.w_buf = kmem_alloc(sm->sm_blksz, KM_SLEEP);
 	writer_put(&w, &head);

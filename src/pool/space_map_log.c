@@ -53,7 +53,7 @@ list_add(log_list_t *ll, uint64_t txg, uint64_t object)
 		ll->ll_maps = maps;
 		ll->ll_cap = cap;
 	}
-	ll->ll_maps[ll->ll_n++] = (log_map_t) { txg, object };
+	ll->ll_maps[ll->ll_n++] = (log_map_t){txg, object};
 }
 
 static void
@@ -94,8 +94,8 @@ list_read(log_list_t *ll, spa_t *spa)
 	objset_t *mos = spa->spa_meta_objset;
 
 	memset(ll, 0, sizeof(*ll));
-	int error = zap_lookup(mos, DMU_POOL_DIRECTORY_OBJECT, DMU_POOL_LOG_SPACEMAP_ZAP,
-	    sizeof(uint64_t), 1, &ll->ll_zap);
+	int error = zap_lookup(mos, DMU_POOL_DIRECTORY_OBJECT,
+	    DMU_POOL_LOG_SPACEMAP_ZAP, sizeof(uint64_t), 1, &ll->ll_zap);
 	if (error == ENOENT)
 		return (0);
 	if (error == 0)
@@ -143,7 +143,7 @@ unflushed_read(spa_t *spa, const metaslab_group_t *mg, uint64_t *txgs)
 
 typedef struct replay {
 	spa_t *rp_spa;
-	uint64_t rp_txg;        /* of the log being read */
+	uint64_t rp_txg;	 /* of the log being read */
 	uint64_t **rp_unflushed; /* by vdev, metaslab; NULL for vdevs without */
 } replay_t;
 
@@ -177,7 +177,8 @@ replay_entry(void *arg, const space_map_entry_t *sme)
 	if (sme->sme_vdev >= spa->spa_mg_count || spa->spa_mg[sme->sme_vdev] == NULL)
 		return (0);
 	const metaslab_group_t *mg = spa->spa_mg[sme->sme_vdev];
-	const uint64_t start = sme->sme_offset << LOG_SHIFT, size = sme->sme_run << LOG_SHIFT;
+	const uint64_t start = sme->sme_offset << LOG_SHIFT,
+		       size = sme->sme_run << LOG_SHIFT;
 	const uint64_t i = start >> mg->mg_vd->vdev_ms_shift;
 	const uint64_t unit = 1ULL << mg->mg_vd->vdev_ashift;
 	if (i >= mg->mg_ms_count ||
@@ -190,7 +191,8 @@ replay_entry(void *arg, const space_map_entry_t *sme)
 	for (int kind = SM_ALLOC; kind <= SM_FREE; kind++)
 		if (ms->ms_unflushed[kind] == NULL)
 			ms->ms_unflushed[kind] = range_tree_create(false);
-	return (cancel_or_add(ms->ms_unflushed[sme->sme_type == SM_ALLOC ? SM_FREE : SM_ALLOC],
+	return (cancel_or_add(
+	    ms->ms_unflushed[sme->sme_type == SM_ALLOC ? SM_FREE : SM_ALLOC],
 	    ms->ms_unflushed[sme->sme_type], start, size));
 }
 
@@ -214,7 +216,7 @@ int
 log_spacemap_open(spa_t *spa)
 {
 	const size_t bytes = MAX(1, spa->spa_mg_count) * sizeof(uint64_t *);
-	replay_t rp = { .rp_spa = spa };
+	replay_t rp = {.rp_spa = spa};
 	log_list_t ll;
 	int error = list_read(&ll, spa);
 
@@ -248,8 +250,8 @@ has_unflushed(const metaslab_t *ms)
 {
 	return ((ms->ms_unflushed[SM_ALLOC] != NULL &&
 		    !range_tree_is_empty(ms->ms_unflushed[SM_ALLOC])) ||
-	    (ms->ms_unflushed[SM_FREE] != NULL &&
-		!range_tree_is_empty(ms->ms_unflushed[SM_FREE])));
+		(ms->ms_unflushed[SM_FREE] != NULL &&
+		    !range_tree_is_empty(ms->ms_unflushed[SM_FREE])));
 }
 
 /* Append the net of the logs to the metaslab's own map, as of before this txg. */
@@ -261,12 +263,11 @@ retire_metaslab(metaslab_t *ms, dmu_tx_t *tx)
 
 	metaslab_map_enter(ms);
 	const uint64_t object = metaslab_map_object(ms, tx);
-	POOL_MUST(spa,
-	    space_map_open(&sm, spa->spa_meta_objset, object, ms->ms_start, ms->ms_size,
-		(int)ms->ms_group->mg_vd->vdev_ashift));
+	POOL_MUST(spa, space_map_open(&sm, spa->spa_meta_objset, object, ms->ms_start,
+			   ms->ms_size, (int)ms->ms_group->mg_vd->vdev_ashift));
 	for (maptype_t kind = SM_ALLOC; kind <= SM_FREE; kind++) {
-		POOL_MUST(spa,
-		    space_map_write(&sm, ms->ms_unflushed[kind], kind, SM_NO_VDEV, 1, tx));
+		POOL_MUST(spa, space_map_write(&sm, ms->ms_unflushed[kind], kind,
+				   SM_NO_VDEV, 1, tx));
 		range_tree_vacate(ms->ms_unflushed[kind], NULL, NULL);
 		range_tree_destroy(ms->ms_unflushed[kind]);
 		ms->ms_unflushed[kind] = NULL;
@@ -285,7 +286,8 @@ retire_unflushed_txgs(spa_t *spa, const metaslab_group_t *mg, dmu_tx_t *tx)
 	uint64_t object;
 	int error;
 
-	while ((error = unflushed_object(spa, mg->mg_vd, &object)) != 0 && error != ENOENT)
+	while (
+	    (error = unflushed_object(spa, mg->mg_vd, &object)) != 0 && error != ENOENT)
 		spa_suspend_wait(spa, strerror(error));
 	if (error == ENOENT)
 		return;

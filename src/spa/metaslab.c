@@ -5,12 +5,12 @@
 #include "spa/metaslab_impl.h"
 
 metaslab_tunables_t metaslab_tunables = {
-	.mt_aliquot = 768 << 10,
-	.mt_slots = 0,
-	.mt_unload_txgs = 64,
-	.mt_first_fit_visits = 64,
-	.mt_preload = 2,
-	.mt_recover = false,
+    .mt_aliquot = 768 << 10,
+    .mt_slots = 0,
+    .mt_unload_txgs = 64,
+    .mt_first_fit_visits = 64,
+    .mt_preload = 2,
+    .mt_recover = false,
 };
 
 metaslab_t *
@@ -84,7 +84,8 @@ metaslab_destroy(metaslab_t *ms)
 void
 metaslab_dirty(metaslab_t *ms, uint64_t txg)
 {
-	(void)txg_list_add(spa_dirty_metaslabs(ms->ms_group->mg_class->mc_spa), ms, txg);
+	(void)txg_list_add(
+	    spa_dirty_metaslabs(ms->ms_group->mg_class->mc_spa), ms, txg);
 }
 
 /* ---- counting ------------------------------------------------------------------------- */
@@ -178,7 +179,7 @@ metaslab_weight(metaslab_t *ms)
 		return (0);
 	const uint64_t share = free / ((ms->ms_size >> 16) + 1);
 	return ((uint64_t)(cls + 1) << 56 | MIN(share, 0xffff) << 40 |
-	    (0xffffffffffULL - MIN(ms->ms_id, 0xffffffffffULL)));
+		(0xffffffffffULL - MIN(ms->ms_id, 0xffffffffffULL)));
 }
 
 /* ---- loading -------------------------------------------------------------------------- */
@@ -273,7 +274,7 @@ static bool
 metaslab_is_tight(const metaslab_t *ms, uint64_t size)
 {
 	return (range_tree_space(ms->ms_allocatable) < ms->ms_size / 16 ||
-	    range_tree_max(ms->ms_allocatable) / 32 < size);
+		range_tree_max(ms->ms_allocatable) / 32 < size);
 }
 
 int
@@ -402,7 +403,7 @@ metaslab_allocated_before(metaslab_t *ms, uint64_t max_segs, range_tree_t *out)
 	mutex_enter(&ms->ms_lock);
 	ASSERT(ms->ms_syncing);
 	const bool known = ms->ms_loaded && range_tree_is_empty(ms->ms_freed) &&
-	    range_tree_numsegs(ms->ms_allocatable) <= max_segs;
+			   range_tree_numsegs(ms->ms_allocatable) <= max_segs;
 	if (known) {
 		range_tree_add(out, ms->ms_start, ms->ms_size);
 		range_tree_walk(ms->ms_allocatable, remove_from, out);

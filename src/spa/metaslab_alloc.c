@@ -22,7 +22,7 @@ static bool
 group_usable(const metaslab_group_t *mg)
 {
 	return (mg->mg_ms_count > 0 && !mg->mg_vd->vdev_noalloc &&
-	    !vdev_is_dead(mg->mg_vd));
+		!vdev_is_dead(mg->mg_vd));
 }
 
 static uint64_t
@@ -61,7 +61,7 @@ rotor_advance(metaslab_class_t *mc, metaslab_group_t *mg, uint64_t size)
 		return;
 	const uint64_t normal = metaslab_tunables.mt_aliquot;
 	const uint64_t turn = normal * (metaslab_group_free_permille(mg) + 1) /
-	    (class_free_permille(mc) + 1);
+			      (class_free_permille(mc) + 1);
 	if (atomic_load_64(&mg->mg_aliquot) < MAX(normal / 8, MIN(turn, normal * 4)))
 		return;
 	mutex_enter(&mc->mc_lock);
@@ -88,8 +88,7 @@ group_has_copy(const metaslab_group_t *mg, const blkptr_t *bp, int d)
  * anywhere: a scratch on a disk should not take all of them.
  */
 static int
-group_alloc_dva(
-    metaslab_group_t *mg, uint64_t psize, blkptr_t *bp, int d, uint64_t txg)
+group_alloc_dva(metaslab_group_t *mg, uint64_t psize, blkptr_t *bp, int d, uint64_t txg)
 {
 	const vdev_t *vd = mg->mg_vd;
 	const uint64_t asize = vdev_psize_to_asize(mg->mg_vd, psize);
@@ -97,10 +96,10 @@ group_alloc_dva(
 	const uint64_t far = MAX(vd->vdev_asize / 8, 1ULL << vd->vdev_ms_shift);
 	uint64_t offset;
 
-	if ((!shares || metaslab_group_alloc(mg, asize, txg, bp, d, far, &offset) != 0) &&
-	    (!shares ||
-		metaslab_group_alloc(mg, asize, txg, bp, d, 1ULL << vd->vdev_ms_shift,
-		    &offset) != 0) &&
+	if ((!shares ||
+		metaslab_group_alloc(mg, asize, txg, bp, d, far, &offset) != 0) &&
+	    (!shares || metaslab_group_alloc(mg, asize, txg, bp, d,
+			    1ULL << vd->vdev_ms_shift, &offset) != 0) &&
 	    metaslab_group_alloc(mg, asize, txg, bp, d, 0, &offset) != 0)
 		return (ENOSPC);
 	dva_t *dva = &bp->blk_dva[d];
@@ -134,8 +133,9 @@ class_alloc_dva(metaslab_class_t *mc, uint64_t psize, blkptr_t *bp, int d, uint6
 		metaslab_group_t *mg = first;
 		do {
 			if (group_usable(mg) &&
-			    (!picky || (!group_has_copy(mg, bp, d) &&
-					   metaslab_group_free_permille(mg) >= crowded)) &&
+			    (!picky ||
+				(!group_has_copy(mg, bp, d) &&
+				    metaslab_group_free_permille(mg) >= crowded)) &&
 			    group_alloc_dva(mg, psize, bp, d, txg) == 0) {
 				if (d == 0)
 					rotor_advance(
@@ -149,8 +149,8 @@ class_alloc_dva(metaslab_class_t *mc, uint64_t psize, blkptr_t *bp, int d, uint6
 }
 
 int
-metaslab_alloc(spa_t *spa, metaslab_class_t *mc, uint64_t psize, blkptr_t *bp, int ndvas,
-    uint64_t txg, const blkptr_t *hint, uint32_t flags)
+metaslab_alloc(spa_t *spa, metaslab_class_t *mc, uint64_t psize, blkptr_t *bp,
+    int ndvas, uint64_t txg, const blkptr_t *hint, uint32_t flags)
 {
 	int error = 0;
 
@@ -192,7 +192,8 @@ log_leak(spa_t *spa, const dva_t *dva, const char *why)
 	spl_log(LOG_WARNING,
 	    "%s: not freeing vdev %" PRIu64 " offset %" PRIx64 " size %" PRIx64
 	    ": %s; the space is leaked",
-	    spa->spa_name, DVA_GET_VDEV(dva), DVA_GET_OFFSET(dva), DVA_GET_ASIZE(dva), why);
+	    spa->spa_name, DVA_GET_VDEV(dva), DVA_GET_OFFSET(dva), DVA_GET_ASIZE(dva),
+	    why);
 }
 
 /* ms_lock held: is some of the range free (or being freed) already? */
@@ -205,8 +206,8 @@ is_free_already(metaslab_t *ms, uint64_t offset, uint64_t size)
 		if (range_tree_overlaps(ms->ms_defer[t], offset, size))
 			return (true);
 	return (range_tree_overlaps(ms->ms_freeing, offset, size) ||
-	    range_tree_overlaps(ms->ms_freed, offset, size) ||
-	    range_tree_overlaps(ms->ms_sync_free, offset, size));
+		range_tree_overlaps(ms->ms_freed, offset, size) ||
+		range_tree_overlaps(ms->ms_sync_free, offset, size));
 }
 
 static void
@@ -257,7 +258,8 @@ metaslab_unalloc_dva_locked(spa_t *spa, const dva_t *dva, uint64_t txg)
 	VERIFY(ms != NULL);
 	mutex_enter(&ms->ms_lock);
 	metaslab_trees_create(ms);
-	if (range_tree_try_remove(ms->ms_allocating[txg & TXG_MASK], offset, size) == 0) {
+	if (range_tree_try_remove(ms->ms_allocating[txg & TXG_MASK], offset, size) ==
+	    0) {
 		if (ms->ms_loaded)
 			range_tree_add(ms->ms_allocatable, offset, size);
 		atomic_add_64(&ms->ms_group->mg_allocated, -size);

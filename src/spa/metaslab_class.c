@@ -11,8 +11,8 @@ metaslab_class_create(spa_t *spa)
 
 	mc->mc_spa = spa;
 	mutex_init(&mc->mc_lock);
-	list_create(
-	    &mc->mc_groups, sizeof(metaslab_group_t), offsetof(metaslab_group_t, mg_node));
+	list_create(&mc->mc_groups, sizeof(metaslab_group_t),
+	    offsetof(metaslab_group_t, mg_node));
 	mc->mc_taskq = taskq_create("metaslab", 1);
 	return (mc);
 }
@@ -143,8 +143,8 @@ metaslab_class_retry(metaslab_class_t *mc)
  * How bad a free segment of 512 bytes, 1 KiB … is, in percent; from 256 MiB on 0. Measured: these are
  * the values zdb shows for space maps whose histogram has only this class.
  */
-static const uint8_t frag_of_class[] = { 100, 99, 97, 93, 88, 83, 77, 71, 64, 57, 50, 43, 36,
-	29, 23, 17, 12, 7, 3, 1 };
+static const uint8_t frag_of_class[] = {
+    100, 99, 97, 93, 88, 83, 77, 71, 64, 57, 50, 43, 36, 29, 23, 17, 12, 7, 3, 1};
 
 /* Of one metaslab, as of its last sync. ms_lock held. */
 static uint64_t
@@ -156,7 +156,8 @@ metaslab_fragmentation(const metaslab_t *ms)
 	for (int i = 0; i < SPACE_MAP_HISTOGRAM_SIZE; i++) {
 		/* From a disk: bounded, so that sums cannot wrap. */
 		const int cls = i + ashift;
-		const uint64_t bytes = MIN(ms->ms_sm_hist[i], ms->ms_size >> cls) << cls;
+		const uint64_t bytes = MIN(ms->ms_sm_hist[i], ms->ms_size >> cls)
+				       << cls;
 		const size_t worse = (size_t)(cls - SPA_MINBLOCKSHIFT);
 		space += bytes;
 		if (worse < ARRAY_SIZE(frag_of_class))
@@ -195,7 +196,7 @@ uint64_t
 metaslab_class_fragmentation(metaslab_class_t *mc)
 {
 	spa_t *spa = mc->mc_spa;
-	frag_sum_t fs = { 0 };
+	frag_sum_t fs = {0};
 
 	if (!spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM))
 		return (UINT64_MAX);
@@ -208,9 +209,10 @@ metaslab_class_fragmentation(metaslab_class_t *mc)
 }
 
 void
-metaslab_vdev_space(spa_t *spa, uint64_t id, uint64_t *space, uint64_t *alloc, uint64_t *frag)
+metaslab_vdev_space(
+    spa_t *spa, uint64_t id, uint64_t *space, uint64_t *alloc, uint64_t *frag)
 {
-	frag_sum_t fs = { 0 };
+	frag_sum_t fs = {0};
 
 	*space = *alloc = *frag = 0;
 	rw_enter(&spa->spa_mg_lock, RW_READER);
@@ -221,6 +223,7 @@ metaslab_vdev_space(spa_t *spa, uint64_t id, uint64_t *space, uint64_t *alloc, u
 		group_add_fragmentation(mg, &fs);
 	}
 	rw_exit(&spa->spa_mg_lock);
-	*frag = spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM) ? frag_mean(&fs) :
-									     UINT64_MAX;
+	*frag = spa_feature_is_enabled(spa, SPA_FEATURE_SPACEMAP_HISTOGRAM)
+		    ? frag_mean(&fs)
+		    : UINT64_MAX;
 }

@@ -25,10 +25,11 @@ weight_compare(const void *x, const void *y)
 static int
 group_slots(uint64_t ms_count)
 {
-	const int wanted = metaslab_tunables.mt_slots != 0 ? metaslab_tunables.mt_slots :
-							     spl_ncpus();
+	const int wanted =
+	    metaslab_tunables.mt_slots != 0 ? metaslab_tunables.mt_slots : spl_ncpus();
 
-	return (MAX(1, MIN(MIN(wanted, METASLAB_SLOTS_MAX), (int)MIN(ms_count / 8, 64))));
+	return (
+	    MAX(1, MIN(MIN(wanted, METASLAB_SLOTS_MAX), (int)MIN(ms_count / 8, 64))));
 }
 
 static void
@@ -130,8 +131,8 @@ metaslab_group_destroy(metaslab_group_t *mg)
 
 	atomic_add_64(&mc->mc_space, -mg->mg_space);
 	if (!mg->mg_vd->vdev_noalloc)
-		atomic_add_64(&mc->mc_dspace,
-		    -((mg->mg_space >> SPA_MINBLOCKSHIFT) * mg->mg_vd->vdev_deflate_ratio));
+		atomic_add_64(&mc->mc_dspace, -((mg->mg_space >> SPA_MINBLOCKSHIFT) *
+						  mg->mg_vd->vdev_deflate_ratio));
 	for (uint64_t i = 0; i < mg->mg_ms_count; i++) {
 		group_forget_metaslab(mg, mg->mg_ms[i]);
 		avl_remove(&mg->mg_by_weight, mg->mg_ms[i]);
@@ -314,8 +315,8 @@ group_select(metaslab_group_t *mg, uint64_t size, const blkptr_t *bp, int d,
 }
 
 int
-metaslab_group_alloc(metaslab_group_t *mg, uint64_t size, uint64_t txg, const blkptr_t *bp,
-    int d, uint64_t distance, uint64_t *offsetp)
+metaslab_group_alloc(metaslab_group_t *mg, uint64_t size, uint64_t txg,
+    const blkptr_t *bp, int d, uint64_t distance, uint64_t *offsetp)
 {
 	uint64_t below = UINT64_MAX;
 	metaslab_t *ms;

@@ -20,8 +20,8 @@ static kmem_cache_t *range_seg_cache;
 static void
 range_tree_once(void)
 {
-	range_seg_cache = kmem_cache_create("range_seg", sizeof(range_seg_t), 0, NULL,
-	    NULL, NULL, NULL, NULL, 0);
+	range_seg_cache = kmem_cache_create(
+	    "range_seg", sizeof(range_seg_t), 0, NULL, NULL, NULL, NULL, NULL, 0);
 }
 
 static range_seg_t *
@@ -171,7 +171,7 @@ seg_resize(range_tree_t *rt, range_seg_t *rs, uint64_t start, uint64_t end)
 static range_seg_t *
 seg_find(range_tree_t *rt, uint64_t start, uint64_t end, avl_index_t *where)
 {
-	const range_seg_t key = { .rs_start = start, .rs_end = end };
+	const range_seg_t key = {.rs_start = start, .rs_end = end};
 
 	return (avl_find(&rt->rt_root, &key, where));
 }
@@ -254,7 +254,8 @@ void
 range_tree_remove(range_tree_t *rt, uint64_t start, uint64_t size)
 {
 	if (range_tree_try_remove(rt, start, size) != 0)
-		panic("range %" PRIx64 "+%" PRIx64 " removed but not there", start, size);
+		panic(
+		    "range %" PRIx64 "+%" PRIx64 " removed but not there", start, size);
 }
 
 void
@@ -284,7 +285,7 @@ bool
 range_tree_overlaps(range_tree_t *rt, uint64_t start, uint64_t size)
 {
 	return (range_is_sane(start, size) &&
-	    seg_find(rt, start, start + size, NULL) != NULL);
+		seg_find(rt, start, start + size, NULL) != NULL);
 }
 
 range_seg_t *
@@ -333,7 +334,7 @@ range_tree_next(range_tree_t *rt, range_seg_t *rs)
 range_seg_t *
 range_tree_find_fit(range_tree_t *rt, uint64_t size)
 {
-	const range_seg_t key = { .rs_start = 0, .rs_end = size };
+	const range_seg_t key = {.rs_start = 0, .rs_end = size};
 	avl_index_t where;
 
 	ASSERT(rt->rt_sized);
@@ -342,15 +343,16 @@ range_tree_find_fit(range_tree_t *rt, uint64_t size)
 }
 
 bool
-range_tree_find_from(range_tree_t *rt, uint64_t from, uint64_t size, uint64_t max_visits,
-    uint64_t *startp)
+range_tree_find_from(range_tree_t *rt, uint64_t from, uint64_t size,
+    uint64_t max_visits, uint64_t *startp)
 {
 	avl_index_t where;
 	range_seg_t *rs = seg_find(rt, from, from + 1, &where);
 
 	if (rs == NULL)
 		rs = avl_nearest(&rt->rt_root, where, AVL_AFTER);
-	for (; rs != NULL && max_visits > 0; rs = avl_next(&rt->rt_root, rs), max_visits--) {
+	for (; rs != NULL && max_visits > 0;
+	     rs = avl_next(&rt->rt_root, rs), max_visits--) {
 		const uint64_t start = MAX(rs->rs_start, from);
 		if (rs->rs_end - start >= size) {
 			*startp = start;

@@ -36,7 +36,7 @@ spa_get_hostid(void)
 		return (0);
 	if (fread(raw, 1, sizeof(raw), fp) == sizeof(raw))
 		id = (uint64_t)raw[0] | (uint64_t)raw[1] << 8 | (uint64_t)raw[2] << 16 |
-		    (uint64_t)raw[3] << 24;
+		     (uint64_t)raw[3] << 24;
 	(void)fclose(fp);
 	return (id);
 }
@@ -153,7 +153,7 @@ static bool
 top_has_metaslabs(const vdev_t *top)
 {
 	return (top->vdev_ops != &vdev_hole_ops && top->vdev_ops != &vdev_missing_ops &&
-	    strcmp(top->vdev_ops->vop_type, "indirect") != 0);
+		strcmp(top->vdev_ops->vop_type, "indirect") != 0);
 }
 
 /* Geometry that is chosen once and then stands in the configuration. */
@@ -188,9 +188,9 @@ spa_metaslabs_init(spa_t *spa)
 			const int error = top_prepare(top);
 			if (error != 0)
 				return (error);
-			(void)metaslab_group_create(top->vdev_islog ?
-				spa->spa_log_class :
-				spa->spa_normal_class,
+			(void)metaslab_group_create(top->vdev_islog
+							? spa->spa_log_class
+							: spa->spa_normal_class,
 			    top);
 		}
 		if (!top->vdev_islog) {
@@ -250,8 +250,8 @@ bool
 spa_has_deferred_work(spa_t *spa)
 {
 	return (__atomic_load_n(&spa->spa_dtl_dirty, __ATOMIC_ACQUIRE) ||
-	    atomic_load_64(&spa->spa_normal_class->mc_deferred) != 0 ||
-	    atomic_load_64(&spa->spa_log_class->mc_deferred) != 0);
+		atomic_load_64(&spa->spa_normal_class->mc_deferred) != 0 ||
+		atomic_load_64(&spa->spa_log_class->mc_deferred) != 0);
 }
 
 /* ---- what zio asks ------------------------------------------------------------------------- */
@@ -265,8 +265,8 @@ zso_alloc(spa_t *spa, uint64_t psize, blkptr_t *bp, int ndvas, uint64_t txg,
 	    metaslab_alloc(
 		spa, spa->spa_log_class, psize, bp, ndvas, txg, hint, flags) == 0)
 		return (0);
-	return (
-	    metaslab_alloc(spa, spa->spa_normal_class, psize, bp, ndvas, txg, hint, flags));
+	return (metaslab_alloc(
+	    spa, spa->spa_normal_class, psize, bp, ndvas, txg, hint, flags));
 }
 
 static vdev_t *
@@ -339,21 +339,21 @@ zso_sync_pass(spa_t *spa)
 }
 
 static const zio_spa_ops_t spa_zio_ops = {
-	.zso_alloc = zso_alloc,
-	.zso_unalloc = metaslab_unalloc_dva,
-	.zso_free_dva = metaslab_free_dva,
-	.zso_claim_dva = metaslab_claim_dva,
-	.zso_top = zso_top,
-	.zso_config_enter = zso_config_enter,
-	.zso_config_exit = zso_config_exit,
-	.zso_salt = zso_salt,
-	.zso_writeable = zso_writeable,
-	.zso_min_alloc = zso_min_alloc,
-	.zso_embedded_ok = zso_embedded_ok,
-	.zso_hole_birth = zso_hole_birth,
-	.zso_data_error = zso_data_error,
-	.zso_suspend = zso_suspend,
-	.zso_sync_pass = zso_sync_pass,
+    .zso_alloc = zso_alloc,
+    .zso_unalloc = metaslab_unalloc_dva,
+    .zso_free_dva = metaslab_free_dva,
+    .zso_claim_dva = metaslab_claim_dva,
+    .zso_top = zso_top,
+    .zso_config_enter = zso_config_enter,
+    .zso_config_exit = zso_config_exit,
+    .zso_salt = zso_salt,
+    .zso_writeable = zso_writeable,
+    .zso_min_alloc = zso_min_alloc,
+    .zso_embedded_ok = zso_embedded_ok,
+    .zso_hole_birth = zso_hole_birth,
+    .zso_data_error = zso_data_error,
+    .zso_suspend = zso_suspend,
+    .zso_sync_pass = zso_sync_pass,
 };
 
 void

@@ -130,7 +130,8 @@ config_add_leaf(nvlist_t *nv, const vdev_t *leaf, uint64_t txg)
 static void
 config_add_holes(nvlist_t *nv, const vdev_t *root)
 {
-	uint64_t *holes = kmem_alloc(MAX(1, root->vdev_children) * sizeof(*holes), KM_SLEEP);
+	uint64_t *holes =
+	    kmem_alloc(MAX(1, root->vdev_children) * sizeof(*holes), KM_SLEEP);
 	size_t n = 0;
 
 	for (uint64_t i = 0; i < root->vdev_children; i++)

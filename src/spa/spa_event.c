@@ -64,8 +64,8 @@ spa_vdev_ereport(vdev_t *vd, const char *cls, const vdev_io_t *vio, int error)
 	/* A tree that is only looked at (discovery) belongs to no pool. */
 	if (spa == NULL)
 		return;
-	(void)snprintf(class, sizeof(class), "%s.fs.zfs.%s",
-	    state ? "resource" : "ereport", cls);
+	(void)snprintf(
+	    class, sizeof(class), "%s.fs.zfs.%s", state ? "resource" : "ereport", cls);
 	nvlist_t *nvl = spa_event_create(spa, class);
 	event_add_vdev(nvl, vd);
 	if (state) {

@@ -20,8 +20,8 @@
 static uint64_t
 deflate(const spa_t *spa, const vdev_t *vd, uint64_t asize)
 {
-	return (spa->spa_deflate ? (asize >> SPA_MINBLOCKSHIFT) * vd->vdev_deflate_ratio :
-				   asize);
+	return (spa->spa_deflate ? (asize >> SPA_MINBLOCKSHIFT) * vd->vdev_deflate_ratio
+				 : asize);
 }
 
 uint64_t
@@ -103,15 +103,15 @@ spa_get_worst_case_asize(spa_t *spa, uint64_t lsize)
 	if (lsize == 0)
 		return (0);
 	return (MAX(lsize, 1ULL << spa->spa_max_ashift) * ASIZE_INFLATION *
-	    MAX(1, spa->spa_sector_inflation));
+		MAX(1, spa->spa_sector_inflation));
 }
 
 uint64_t
 spa_maxblocksize(spa_t *spa)
 {
-	return (spa_feature_is_enabled(spa, SPA_FEATURE_LARGE_BLOCKS) ?
-		SPA_MAXBLOCKSIZE :
-		SPA_OLD_MAXBLOCKSIZE);
+	return (spa_feature_is_enabled(spa, SPA_FEATURE_LARGE_BLOCKS)
+		    ? SPA_MAXBLOCKSIZE
+		    : SPA_OLD_MAXBLOCKSIZE);
 }
 
 int

@@ -75,8 +75,8 @@ spa_resume(spa_t *spa)
 	txg_wakeup(spa);
 	mutex_enter(&spa->spa_suspend_lock);
 	while (!(again = spa->spa_suspend_generation != generation) &&
-	    spa->spa_tx.tx_sync_thread != NULL && spa_last_synced_txg(spa) == synced &&
-	    gethrtime() < deadline)
+	       spa->spa_tx.tx_sync_thread != NULL &&
+	       spa_last_synced_txg(spa) == synced && gethrtime() < deadline)
 		(void)cv_timedwait_hires(&spa->spa_suspend_cv, &spa->spa_suspend_lock,
 		    MIN(deadline, gethrtime() + MSEC2NSEC(20)));
 	mutex_exit(&spa->spa_suspend_lock);

@@ -208,8 +208,8 @@ txg_quiesce_thread(void *arg)
 	mutex_enter(&tx->tx_sync_lock);
 	for (;;) {
 		while (!tx->tx_exiting &&
-		    (open_txg_load(tx) >= tx->tx_quiesce_txg_waiting ||
-			tx->tx_quiesced_txg != 0))
+		       (open_txg_load(tx) >= tx->tx_quiesce_txg_waiting ||
+			   tx->tx_quiesced_txg != 0))
 			cv_wait(&tx->tx_quiesce_more_cv, &tx->tx_sync_lock);
 		if (tx->tx_exiting)
 			break;
@@ -238,7 +238,8 @@ txg_quiesce_thread(void *arg)
 static bool
 txg_sync_wanted(const tx_state_t *tx)
 {
-	return (tx->tx_synced_txg < tx->tx_sync_txg_waiting || tx->tx_quiesced_txg != 0);
+	return (
+	    tx->tx_synced_txg < tx->tx_sync_txg_waiting || tx->tx_quiesced_txg != 0);
 }
 
 /* Wait until there is reason to sync. False: time to end. tx_sync_lock is held. */
@@ -249,7 +250,8 @@ txg_wait_for_work(spa_t *spa, hrtime_t last_sync)
 	hrtime_t deadline = last_sync + tx->tx_timeout;
 
 	while (!tx->tx_exiting && !txg_sync_wanted(tx)) {
-		if (cv_timedwait_hires(&tx->tx_sync_more_cv, &tx->tx_sync_lock, deadline))
+		if (cv_timedwait_hires(
+			&tx->tx_sync_more_cv, &tx->tx_sync_lock, deadline))
 			continue;
 		if (tx->tx_exiting || txg_sync_wanted(tx))
 			break;
@@ -271,7 +273,8 @@ txg_sync_thread(void *arg)
 	while (txg_wait_for_work(spa, last_sync)) {
 		while (tx->tx_quiesced_txg == 0 && !tx->tx_exiting) {
 			const uint64_t want = open_txg_load(tx) + 1;
-			if (tx->tx_quiescing_txg == 0 && tx->tx_quiesce_txg_waiting < want)
+			if (tx->tx_quiescing_txg == 0 &&
+			    tx->tx_quiesce_txg_waiting < want)
 				tx->tx_quiesce_txg_waiting = want;
 			cv_broadcast(&tx->tx_quiesce_more_cv);
 			cv_wait(&tx->tx_quiesce_done_cv, &tx->tx_sync_lock);

@@ -59,7 +59,8 @@ cgroup_memory_limit(void)
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "0::/", 4) != 0)
 			continue;
-		for (char *group = line + 3; *group != '\0'; *strrchr(group, '/') = '\0') {
+		for (char *group = line + 3; *group != '\0';
+		     *strrchr(group, '/') = '\0') {
 			(void)snprintf(
 			    path, sizeof(path), "/sys/fs/cgroup%s/memory.max", group);
 			limit = MIN(limit, read_limit(path));
@@ -90,8 +91,8 @@ txg_dirty_delay(uint64_t dirty, uint64_t max)
 		return (0);
 	if (dirty >= max)
 		return (DIRTY_DELAY_MAX_NS);
-	const double delay = DIRTY_DELAY_SCALE_NS * (double)(dirty - begin) /
-	    (double)(max - dirty);
+	const double delay =
+	    DIRTY_DELAY_SCALE_NS * (double)(dirty - begin) / (double)(max - dirty);
 	return (delay > DIRTY_DELAY_MAX_NS ? DIRTY_DELAY_MAX_NS : (hrtime_t)delay);
 }
 

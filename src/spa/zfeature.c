@@ -38,8 +38,8 @@ zfeature_lookup_guid(const char *guid, spa_feature_t *f)
 bool
 zfeature_depends_on(spa_feature_t f, spa_feature_t dep)
 {
-	for (const spa_feature_t *d = spa_feature_table[f].fi_depends; *d != SPA_FEATURE_NONE;
-	     d++)
+	for (const spa_feature_t *d = spa_feature_table[f].fi_depends;
+	     *d != SPA_FEATURE_NONE; d++)
 		if (*d == dep || zfeature_depends_on(*d, dep))
 			return (true);
 	return (false);
@@ -101,12 +101,13 @@ static void
 feature_set(spa_t *spa, spa_feature_t f, uint64_t count)
 {
 	spa_features_t *sf = &spa->spa_features;
-	const uint64_t old = sf->sf_refcount[f] == SPA_FEATURE_DISABLED ? 0 :
-									 sf->sf_refcount[f];
+	const uint64_t old =
+	    sf->sf_refcount[f] == SPA_FEATURE_DISABLED ? 0 : sf->sf_refcount[f];
 
 	sf->sf_refcount[f] = count;
 	sf->sf_dirty[f] = true;
-	if ((spa_feature_table[f].fi_flags & ZFEATURE_FLAG_MOS) && (old > 0) != (count > 0))
+	if ((spa_feature_table[f].fi_flags & ZFEATURE_FLAG_MOS) &&
+	    (old > 0) != (count > 0))
 		spa_config_mark_dirty(spa);
 }
 
@@ -186,8 +187,8 @@ spa_features_support(spa_t *spa, nvlist_t **reasons)
 	mutex_enter(&sf->sf_lock);
 	for (int f = 0; f < SPA_FEATURES; f++) {
 		const zfeature_info_t *fi = &spa_feature_table[f];
-		if (sf->sf_refcount[f] == SPA_FEATURE_DISABLED || sf->sf_refcount[f] == 0 ||
-		    fi->fi_support >= ZFEATURE_WRITE)
+		if (sf->sf_refcount[f] == SPA_FEATURE_DISABLED ||
+		    sf->sf_refcount[f] == 0 || fi->fi_support >= ZFEATURE_WRITE)
 			continue;
 		fnvlist_add_string(why, fi->fi_guid, fi->fi_desc);
 		level = MIN(level, fi->fi_support);

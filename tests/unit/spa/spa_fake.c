@@ -24,8 +24,8 @@ fake_suo_sync(spa_t *spa, uint64_t txg)
 }
 
 static const spa_upper_ops_t fake_ops = {
-	.suo_sync = fake_suo_sync,
-	.suo_metaslab_load = fake_load,
+    .suo_sync = fake_suo_sync,
+    .suo_metaslab_load = fake_load,
 };
 
 static uint64_t
@@ -35,9 +35,9 @@ fake_psize_to_asize(vdev_t *vd, uint64_t psize)
 }
 
 static const vdev_ops_t fake_vdev_ops = {
-	.vop_type = "file",
-	.vop_leaf = true,
-	.vop_psize_to_asize = fake_psize_to_asize,
+    .vop_type = "file",
+    .vop_leaf = true,
+    .vop_psize_to_asize = fake_psize_to_asize,
 };
 
 void
@@ -73,8 +73,8 @@ fake_pool_create(int ntops, uint64_t ms, uint64_t ms_shift, uint64_t ashift)
 }
 
 fake_pool_t *
-fake_pool_create_ops(const spa_upper_ops_t *ops, int ntops, uint64_t ms, uint64_t ms_shift,
-    uint64_t ashift)
+fake_pool_create_ops(const spa_upper_ops_t *ops, int ntops, uint64_t ms,
+    uint64_t ms_shift, uint64_t ashift)
 {
 	fake_pool_t *fp = kmem_zalloc(sizeof(*fp), KM_SLEEP);
 
@@ -138,8 +138,8 @@ fake_sync_pass(fake_pool_t *fp, uint64_t txg)
 		range_tree_walk(freed, map_add, map);
 		mutex_exit(&fp->fp_lock);
 		ms->ms_sm_object = 1;
-		ms->ms_sm_alloc += (int64_t)range_tree_space(alloc) -
-		    (int64_t)range_tree_space(freed);
+		ms->ms_sm_alloc +=
+		    (int64_t)range_tree_space(alloc) - (int64_t)range_tree_space(freed);
 		uint64_t hist[32];
 		metaslab_histogram(ms, (int)ms->ms_group->mg_vd->vdev_ashift, hist);
 		metaslab_sync_pass_done(ms, txg);
@@ -183,7 +183,7 @@ dva_t
 fake_alloc(fake_pool_t *fp, uint64_t size)
 {
 	spa_t *spa = fp->fp_spa;
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
 	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, size, &bp, 1,
 			     fp->fp_txg, NULL, 0),

@@ -13,7 +13,7 @@ a_block_is_taken_and_comes_back_three_txgs_later(void **state)
 	/* One metaslab with room for exactly one block: its reuse can be seen. */
 	fake_pool_t *fp = fake_pool_create(1, 1, MS_SHIFT, 12);
 	spa_t *spa = fp->fp_spa;
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
 	const dva_t dva = fake_alloc(fp, MS_SIZE);
 	assert_int_equal(DVA_GET_ASIZE(&dva), MS_SIZE);
@@ -24,11 +24,12 @@ a_block_is_taken_and_comes_back_three_txgs_later(void **state)
 	fake_free(fp, &dva);
 	fake_sync(fp);
 	assert_int_equal(fake_free_on_disk(fp), MS_SIZE);
-	assert_int_equal(spa_get_alloc(spa), MS_SIZE); /* still counted while deferred */
+	assert_int_equal(
+	    spa_get_alloc(spa), MS_SIZE); /* still counted while deferred */
 	assert_true(spa_deferred_space(spa) != 0);
 	while (fp->fp_txg < freed_in + 3) {
-		assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, 4096, &bp, 1,
-				     fp->fp_txg, NULL, 0),
+		assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, 4096, &bp,
+				     1, fp->fp_txg, NULL, 0),
 		    ENOSPC);
 		assert_true(spa_has_deferred_work(spa));
 		fake_sync(fp);
@@ -82,14 +83,17 @@ copies_go_to_different_vdevs_else_far_apart(void **state)
 {
 	fake_pool_t *fp = fake_pool_create(3, 16, MS_SHIFT, 9);
 	spa_t *spa = fp->fp_spa;
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
 	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, 4096, &bp, 3,
 			     fp->fp_txg, NULL, 0),
 	    0);
-	assert_int_not_equal(DVA_GET_VDEV(&bp.blk_dva[0]), DVA_GET_VDEV(&bp.blk_dva[1]));
-	assert_int_not_equal(DVA_GET_VDEV(&bp.blk_dva[1]), DVA_GET_VDEV(&bp.blk_dva[2]));
-	assert_int_not_equal(DVA_GET_VDEV(&bp.blk_dva[0]), DVA_GET_VDEV(&bp.blk_dva[2]));
+	assert_int_not_equal(
+	    DVA_GET_VDEV(&bp.blk_dva[0]), DVA_GET_VDEV(&bp.blk_dva[1]));
+	assert_int_not_equal(
+	    DVA_GET_VDEV(&bp.blk_dva[1]), DVA_GET_VDEV(&bp.blk_dva[2]));
+	assert_int_not_equal(
+	    DVA_GET_VDEV(&bp.blk_dva[0]), DVA_GET_VDEV(&bp.blk_dva[2]));
 	fake_pool_destroy(fp);
 
 	fp = fake_pool_create(1, 16, MS_SHIFT, 9);
@@ -123,10 +127,10 @@ no_room_for_all_copies_means_none_is_allocated(void **state)
 {
 	fake_pool_t *fp = fake_pool_create(1, 1, MS_SHIFT, 12);
 	spa_t *spa = fp->fp_spa;
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
-	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, MS_SIZE / 2 + 4096, &bp,
-			     2, fp->fp_txg, NULL, 0),
+	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, MS_SIZE / 2 + 4096,
+			     &bp, 2, fp->fp_txg, NULL, 0),
 	    ENOSPC);
 	assert_true(DVA_IS_EMPTY(&bp.blk_dva[0]));
 	(void)fake_alloc(fp, MS_SIZE);
@@ -137,7 +141,7 @@ static void
 sequential_writes_stay_sequential_and_stripe_over_vdevs(void **state)
 {
 	fake_pool_t *fp = fake_pool_create(2, 32, MS_SHIFT, 12);
-	uint64_t used[2] = { 0, 0 }, last[2] = { 0, 0 };
+	uint64_t used[2] = {0, 0}, last[2] = {0, 0};
 	int jumps = 0;
 
 	for (int i = 0; i < 300; i++) {
@@ -191,7 +195,7 @@ an_unreadable_space_map_is_avoided_until_clear(void **state)
 {
 	fake_pool_t *fp = fake_pool_create(1, 4, MS_SHIFT, 12);
 	spa_t *spa = fp->fp_spa;
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
 	fp->fp_load_error = EIO;
 	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, 4096, &bp, 1,
@@ -206,7 +210,7 @@ an_unreadable_space_map_is_avoided_until_clear(void **state)
 static dva_t
 make_dva(uint64_t vdev, uint64_t offset, uint64_t asize)
 {
-	dva_t dva = { { 0, 0 } };
+	dva_t dva = {{0, 0}};
 
 	DVA_SET_VDEV(&dva, vdev);
 	DVA_SET_OFFSET(&dva, offset);
@@ -219,13 +223,13 @@ impossible_ranges_are_leaked_not_freed(void **state)
 {
 	fake_pool_t *fp = fake_pool_create(1, 4, MS_SHIFT, 12);
 	const dva_t bad[] = {
-		make_dva(7, 0, 4096),                     /* no such vdev */
-		make_dva(0, 4 * MS_SIZE, 4096),           /* beyond the last metaslab */
-		make_dva(0, (1ULL << 60), 4096),          /* far beyond */
-		make_dva(0, MS_SIZE - 4096, 8192),        /* across two metaslabs */
-		make_dva(0, 512, 4096),                   /* misaligned */
-		make_dva(0, 0, 512),                      /* smaller than a sector */
-		make_dva(0, 0, 0),                        /* nothing */
+	    make_dva(7, 0, 4096),	       /* no such vdev */
+	    make_dva(0, 4 * MS_SIZE, 4096),    /* beyond the last metaslab */
+	    make_dva(0, (1ULL << 60), 4096),   /* far beyond */
+	    make_dva(0, MS_SIZE - 4096, 8192), /* across two metaslabs */
+	    make_dva(0, 512, 4096),	       /* misaligned */
+	    make_dva(0, 0, 512),	       /* smaller than a sector */
+	    make_dva(0, 0, 0),		       /* nothing */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -363,11 +367,11 @@ a_long_random_life_keeps_every_rule(void **state)
 				live[k] = live[--n];
 				continue;
 			}
-			blkptr_t bp = { 0 };
+			blkptr_t bp = {0};
 			const uint64_t size = SECTOR << random_in_range(6);
 			const int copies = 1 + (int)random_in_range(3);
-			if (metaslab_alloc(spa, spa->spa_normal_class, size, &bp, copies,
-				fp->fp_txg, NULL, 0) != 0) {
+			if (metaslab_alloc(spa, spa->spa_normal_class, size, &bp,
+				copies, fp->fp_txg, NULL, 0) != 0) {
 				refused++;
 				continue;
 			}
@@ -380,7 +384,7 @@ a_long_random_life_keeps_every_rule(void **state)
 				const dva_t dva = live[--n];
 				metaslab_unalloc_dva(spa, &dva, fp->fp_txg);
 				memset(model[DVA_GET_VDEV(&dva)] +
-					DVA_GET_OFFSET(&dva) / SECTOR,
+					   DVA_GET_OFFSET(&dva) / SECTOR,
 				    0, DVA_GET_ASIZE(&dva) / SECTOR * sizeof(uint64_t));
 				used -= DVA_GET_ASIZE(&dva);
 			}
@@ -389,7 +393,8 @@ a_long_random_life_keeps_every_rule(void **state)
 		}
 		fake_sync(fp);
 		assert_int_equal(fake_free_on_disk(fp), capacity - used);
-		assert_int_equal(spa_get_alloc(spa) -
+		assert_int_equal(
+		    spa_get_alloc(spa) -
 			atomic_load_64(&spa->spa_normal_class->mc_deferred),
 		    used);
 	}
@@ -433,7 +438,7 @@ static void
 eight_allocators_never_get_the_same_space(void **state)
 {
 	kthread_t *t[THREADS];
-	range_tree_t *seen[2] = { range_tree_create(false), range_tree_create(false) };
+	range_tree_t *seen[2] = {range_tree_create(false), range_tree_create(false)};
 
 	metaslab_tunables.mt_slots = 4;
 	shared_pool = fake_pool_create(2, 32, MS_SHIFT, 12);
@@ -490,7 +495,7 @@ capacity_is_deflated_and_keeps_a_reserve(void **state)
 	fake_pool_t *fp = fake_pool_create(2, 64, 24, 12);
 	spa_t *spa = fp->fp_spa;
 	const uint64_t space = 2 * 64 * (1ULL << 24);
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
 	assert_int_equal(spa_get_space(spa), space);
 	assert_int_equal(spa_get_dspace(spa), space); /* plain disks: ratio 512 */
@@ -514,24 +519,24 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_block_is_taken_and_comes_back_three_txgs_later),
-		cmocka_unit_test(allocated_and_freed_in_one_txg_stands_in_both_batches),
-		cmocka_unit_test(undoing_an_allocation_leaves_no_trace),
-		cmocka_unit_test(copies_go_to_different_vdevs_else_far_apart),
-		cmocka_unit_test(no_room_for_all_copies_means_none_is_allocated),
-		cmocka_unit_test(sequential_writes_stay_sequential_and_stripe_over_vdevs),
-		cmocka_unit_test(an_added_vdev_catches_up),
-		cmocka_unit_test(a_dead_or_forbidden_vdev_gets_nothing),
-		cmocka_unit_test(an_unreadable_space_map_is_avoided_until_clear),
-		cmocka_unit_test(impossible_ranges_are_leaked_not_freed),
-		cmocka_unit_test(claiming_takes_exactly_what_is_free),
-		cmocka_unit_test(
-		    idle_metaslabs_are_unloaded_and_know_their_state_when_loaded_again),
-		cmocka_unit_test(a_long_random_life_keeps_every_rule),
-		cmocka_unit_test(eight_allocators_never_get_the_same_space),
-		cmocka_unit_test(fragmentation_tells_small_pieces_from_large),
-		cmocka_unit_test(capacity_is_deflated_and_keeps_a_reserve),
-		cmocka_unit_test(freeing_twice_stops_the_process_unless_told_to_recover),
+	    cmocka_unit_test(a_block_is_taken_and_comes_back_three_txgs_later),
+	    cmocka_unit_test(allocated_and_freed_in_one_txg_stands_in_both_batches),
+	    cmocka_unit_test(undoing_an_allocation_leaves_no_trace),
+	    cmocka_unit_test(copies_go_to_different_vdevs_else_far_apart),
+	    cmocka_unit_test(no_room_for_all_copies_means_none_is_allocated),
+	    cmocka_unit_test(sequential_writes_stay_sequential_and_stripe_over_vdevs),
+	    cmocka_unit_test(an_added_vdev_catches_up),
+	    cmocka_unit_test(a_dead_or_forbidden_vdev_gets_nothing),
+	    cmocka_unit_test(an_unreadable_space_map_is_avoided_until_clear),
+	    cmocka_unit_test(impossible_ranges_are_leaked_not_freed),
+	    cmocka_unit_test(claiming_takes_exactly_what_is_free),
+	    cmocka_unit_test(
+		idle_metaslabs_are_unloaded_and_know_their_state_when_loaded_again),
+	    cmocka_unit_test(a_long_random_life_keeps_every_rule),
+	    cmocka_unit_test(eight_allocators_never_get_the_same_space),
+	    cmocka_unit_test(fragmentation_tells_small_pieces_from_large),
+	    cmocka_unit_test(capacity_is_deflated_and_keeps_a_reserve),
+	    cmocka_unit_test(freeing_twice_stops_the_process_unless_told_to_recover),
 	};
 
 	spl_init();

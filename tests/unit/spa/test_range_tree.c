@@ -142,7 +142,7 @@ it_behaves_like_an_array_of_flags(void **state)
 {
 	const char *env = getenv("TARN_SEED");
 	const uint64_t seed = env != NULL ? strtoull(env, NULL, 0) : random_guid();
-	bool model[MODEL] = { false };
+	bool model[MODEL] = {false};
 	range_tree_t *rt = range_tree_create(true);
 
 	print_message("seed %" PRIu64 "\n", seed);
@@ -176,7 +176,7 @@ it_behaves_like_an_array_of_flags(void **state)
 		}
 		const uint64_t probe = random_in_range(MODEL - 8);
 		assert_true(range_tree_overlaps(rt, probe, 8) ==
-		    !all_are(model, probe, 8, false));
+			    !all_are(model, probe, 8, false));
 		if (n % 64 == 0)
 			check_model(rt, model);
 	}
@@ -187,11 +187,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(neighbours_merge_and_holes_split),
-		cmocka_unit_test(contradictions_are_refused_and_change_nothing),
-		cmocka_unit_test(adding_twice_panics),
-		cmocka_unit_test(the_smallest_fit_and_the_first_fit),
-		cmocka_unit_test(it_behaves_like_an_array_of_flags),
+	    cmocka_unit_test(neighbours_merge_and_holes_split),
+	    cmocka_unit_test(contradictions_are_refused_and_change_nothing),
+	    cmocka_unit_test(adding_twice_panics),
+	    cmocka_unit_test(the_smallest_fit_and_the_first_fit),
+	    cmocka_unit_test(it_behaves_like_an_array_of_flags),
 	};
 
 	spl_init();

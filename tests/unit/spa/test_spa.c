@@ -23,7 +23,8 @@ count_event(spa_t *spa, nvlist_t *nvl)
 	nvlist_free(nvl);
 }
 
-static const spa_upper_ops_t quiet_ops = { .suo_sync = no_sync, .suo_event = count_event };
+static const spa_upper_ops_t quiet_ops = {
+    .suo_sync = no_sync, .suo_event = count_event};
 
 /* ---- configurations ----------------------------------------------------------------------- */
 
@@ -107,13 +108,13 @@ labels_of_real_pools_are_generated_byte_for_byte(void **state)
 	static const struct {
 		const char *fixture, *image;
 	} labels[] = {
-		{ "basic-file", "basic0" },
-		{ "mirror2", "m0" },
-		{ "mirror2", "m1" },
-		{ "compat-grub2", "co-grub2" }, /* with the property compatibility */
-		{ "old-v28", "ov28" },
-		{ "nofeatures", "nf0" },
-		{ "old-v1", "ov1" },
+	    {"basic-file", "basic0"},
+	    {"mirror2", "m0"},
+	    {"mirror2", "m1"},
+	    {"compat-grub2", "co-grub2"}, /* with the property compatibility */
+	    {"old-v28", "ov28"},
+	    {"nofeatures", "nf0"},
+	    {"old-v1", "ov1"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
@@ -135,7 +136,8 @@ labels_of_real_pools_are_generated_byte_for_byte(void **state)
 			continue;
 		}
 		spa_t *spa = spa_of_label(label);
-		vdev_t *leaf = vdev_lookup_by_guid(spa->spa_root_vdev, u64(label, "guid"));
+		vdev_t *leaf =
+		    vdev_lookup_by_guid(spa->spa_root_vdev, u64(label, "guid"));
 		assert_non_null(leaf);
 		nvlist_t *have = spa_config_generate(spa, leaf, u64(label, "txg"));
 		assert_equal_packed(label, have);
@@ -151,7 +153,7 @@ static void
 keys_come_only_where_they_belong(void **state)
 {
 	spa_t *spa = spa_alloc("keys", &quiet_ops);
-	nvlist_t *root = nvlist_create(), *kids[2] = { nvlist_create(), nvlist_create() };
+	nvlist_t *root = nvlist_create(), *kids[2] = {nvlist_create(), nvlist_create()};
 	uint64_t *holes;
 	size_t n;
 
@@ -170,13 +172,15 @@ keys_come_only_where_they_belong(void **state)
 	assert_false(nvlist_exists(mos, "hostid"));
 	assert_false(nvlist_exists(mos, "guid"));
 	assert_true(nvlist_exists(mos, "com.delphix:has_per_vdev_zaps"));
-	assert_int_equal(
-	    nvlist_lookup_uint64_array(mos, "hole_array", (const uint64_t **)&holes, &n), 0);
+	assert_int_equal(nvlist_lookup_uint64_array(
+			     mos, "hole_array", (const uint64_t **)&holes, &n),
+	    0);
 	assert_int_equal(n, 1);
 	assert_int_equal(holes[0], 1);
 	nvlist_free(mos);
 
-	nvlist_t *label = spa_config_generate(spa, spa->spa_root_vdev->vdev_child[0], 0);
+	nvlist_t *label =
+	    spa_config_generate(spa, spa->spa_root_vdev->vdev_child[0], 0);
 	assert_int_equal(u64(label, "is_log"), 1);
 	assert_int_equal(u64(label, "create_txg"), 7); /* a label with txg 0 */
 	assert_int_equal(u64(label, "vdev_children"), 2);
@@ -222,11 +226,13 @@ the_table_is_that_of_a_real_pool(void **state)
 		assert_string_equal(strchr(fi->fi_guid, ':') + 1, fi->fi_uname);
 		assert_false(zfeature_depends_on(f, f));
 		/* What is enabled on new pools must not drag in what is not. */
-		for (const spa_feature_t *d = fi->fi_depends; *d != SPA_FEATURE_NONE; d++)
-			assert_true(fi->fi_support != ZFEATURE_CREATE ||
+		for (const spa_feature_t *d = fi->fi_depends; *d != SPA_FEATURE_NONE;
+		     d++)
+			assert_true(
+			    fi->fi_support != ZFEATURE_CREATE ||
 			    spa_feature_table[*d].fi_support == ZFEATURE_CREATE);
 	}
-	assert_int_equal(zfeature_lookup_name("no_such", &(spa_feature_t) { 0 }), ENOENT);
+	assert_int_equal(zfeature_lookup_name("no_such", &(spa_feature_t){0}), ENOENT);
 }
 
 static void
@@ -294,11 +300,13 @@ active_features_decide_how_a_pool_opens(void **state)
 	for (int f = 0; f < SPA_FEATURES; f++)
 		spa_feature_enable(spa, (spa_feature_t)f, 4);
 	assert_int_equal(spa_features_support(spa, NULL), ZFEATURE_WRITE);
-	fnvlist_add_string(spa->spa_features.sf_unknown_write, "com.example:new", "New.");
+	fnvlist_add_string(
+	    spa->spa_features.sf_unknown_write, "com.example:new", "New.");
 	assert_int_equal(spa_features_support(spa, &why), ZFEATURE_READ);
 	assert_true(nvlist_exists(why, "com.example:new"));
 	nvlist_free(why);
-	fnvlist_add_string(spa->spa_features.sf_unknown_read, "com.example:alien", "Alien.");
+	fnvlist_add_string(
+	    spa->spa_features.sf_unknown_read, "com.example:alien", "Alien.");
 	assert_int_equal(spa_features_support(spa, NULL), ZFEATURE_UNSUPPORTED);
 	spa_free(spa);
 }
@@ -367,7 +375,8 @@ a_reader_may_enter_again_although_a_writer_waits(void **state)
 		waiting = cl.spa->spa_config_lock.scl_writers_waiting;
 		mutex_exit(&cl.spa->spa_config_lock.scl_lock);
 	}
-	spa_config_enter(cl.spa, RW_READER); /* would wait for the writer that waits for us */
+	spa_config_enter(
+	    cl.spa, RW_READER); /* would wait for the writer that waits for us */
 	assert_false(__atomic_load_n(&cl.writer_done, __ATOMIC_ACQUIRE));
 	spa_config_exit(cl.spa, RW_READER);
 	spa_config_exit(cl.spa, RW_READER);
@@ -418,12 +427,12 @@ frees_of_late_passes_wait_for_the_next_txg(void **state)
 {
 	fake_pool_t *fp = fake_pool_create(1, 4, 20, 12);
 	spa_t *spa = fp->fp_spa;
-	blkptr_t bp = { 0 }, hole = { 0 };
+	blkptr_t bp = {0}, hole = {0};
 
 	vdev_fini(); /* spa_init starts it */
 	spa_init();
-	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, 4096, &bp, 2, fp->fp_txg,
-			     NULL, 0),
+	assert_int_equal(metaslab_alloc(spa, spa->spa_normal_class, 4096, &bp, 2,
+			     fp->fp_txg, NULL, 0),
 	    0);
 	fake_sync(fp);
 	spa->spa_syncing_txg = fp->fp_txg;
@@ -449,7 +458,7 @@ static void
 device_errors_become_events(void **state)
 {
 	fake_pool_t *fp = fake_pool_create_ops(&quiet_ops, 1, 4, 20, 12);
-	vdev_io_t vio = { .vio_offset = 8192, .vio_size = 4096 };
+	vdev_io_t vio = {.vio_offset = 8192, .vio_size = 4096};
 
 	events = 0;
 	spa_vdev_ereport(&fp->fp_top[0], "checksum", &vio, ECKSUM);
@@ -476,19 +485,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(labels_of_real_pools_are_generated_byte_for_byte),
-		cmocka_unit_test(keys_come_only_where_they_belong),
-		cmocka_unit_test(the_table_is_that_of_a_real_pool),
-		cmocka_unit_test(enabling_brings_dependencies_and_records_the_txg),
-		cmocka_unit_test(active_features_decide_how_a_pool_opens),
-		cmocka_unit_test(writers_exclude_everybody),
-		cmocka_unit_test(a_reader_may_enter_again_although_a_writer_waits),
-		cmocka_unit_test(a_suspended_pool_holds_writes_until_cleared),
-		cmocka_unit_test(frees_of_late_passes_wait_for_the_next_txg),
-		cmocka_unit_test(device_errors_become_events),
-		cmocka_unit_test(the_host_id_can_be_given),
-		cmocka_unit_test(a_feature_the_mos_needs_dirties_the_labels),
+	    cmocka_unit_test(labels_of_real_pools_are_generated_byte_for_byte),
+	    cmocka_unit_test(keys_come_only_where_they_belong),
+	    cmocka_unit_test(the_table_is_that_of_a_real_pool),
+	    cmocka_unit_test(enabling_brings_dependencies_and_records_the_txg),
+	    cmocka_unit_test(active_features_decide_how_a_pool_opens),
+	    cmocka_unit_test(writers_exclude_everybody),
+	    cmocka_unit_test(a_reader_may_enter_again_although_a_writer_waits),
+	    cmocka_unit_test(a_suspended_pool_holds_writes_until_cleared),
+	    cmocka_unit_test(frees_of_late_passes_wait_for_the_next_txg),
+	    cmocka_unit_test(device_errors_become_events),
+	    cmocka_unit_test(the_host_id_can_be_given),
+	    cmocka_unit_test(a_feature_the_mos_needs_dirties_the_labels),
 	};
 
-	return (cmocka_run_group_tests(tests, helper_group_setup, helper_group_teardown));
+	return (
+	    cmocka_run_group_tests(tests, helper_group_setup, helper_group_teardown));
 }

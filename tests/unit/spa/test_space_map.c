@@ -23,7 +23,7 @@ dmu_objset_spa(objset_t *os)
 	return (the_spa);
 }
 
-static const spa_upper_ops_t map_ops = { .suo_metaslab_load = pool_metaslab_load };
+static const spa_upper_ops_t map_ops = {.suo_metaslab_load = pool_metaslab_load};
 
 static fake_pool_t *
 open_pool(int tops, uint64_t ms)
@@ -79,7 +79,8 @@ assert_same(range_tree_t *a, range_tree_t *b)
 	range_seg_t *y = range_tree_first(b);
 
 	assert_int_equal(range_tree_numsegs(a), range_tree_numsegs(b));
-	for (range_seg_t *x = range_tree_first(a); x != NULL; x = range_tree_next(a, x)) {
+	for (range_seg_t *x = range_tree_first(a); x != NULL;
+	     x = range_tree_next(a, x)) {
 		assert_int_equal(x->rs_start, y->rs_start);
 		assert_int_equal(x->rs_end, y->rs_end);
 		y = range_tree_next(b, y);
@@ -170,8 +171,7 @@ long_runs_are_split_or_take_two_words(void **state)
 		the_spa->spa_features.sf_refcount[SPA_FEATURE_SPACEMAP_V2] =
 		    v2 ? 1 : SPA_FEATURE_DISABLED;
 		const uint64_t obj = space_map_alloc(the_os, 4096, tx);
-		assert_int_equal(
-		    space_map_open(&sm, the_os, obj, 0, 1ULL << 32, 9), 0);
+		assert_int_equal(space_map_open(&sm, the_os, obj, 0, 1ULL << 32, 9), 0);
 		assert_int_equal(
 		    space_map_write(&sm, rt, SM_ALLOC, SM_NO_VDEV, 1, tx), 0);
 		assert_int_equal(sm.sm_phys.smp_length, v2 ? 3 * 8 : 5 * 8);
@@ -193,7 +193,7 @@ without_the_feature_headers_are_short(void **state)
 	dmu_tx_t *tx = begin();
 	dmu_object_info_t doi;
 	space_map_t sm;
-	uint64_t hist[SPACE_MAP_HISTOGRAM_SIZE] = { 1 };
+	uint64_t hist[SPACE_MAP_HISTOGRAM_SIZE] = {1};
 
 	the_spa->spa_features.sf_refcount[SPA_FEATURE_SPACEMAP_HISTOGRAM] =
 	    SPA_FEATURE_DISABLED;
@@ -214,11 +214,11 @@ static void
 contradictions_and_lies_are_errors(void **state)
 {
 	static const uint64_t bad[][2] = {
-		{ 0x8000, 0 },                          /* frees what is free */
-		{ 0x0, 0x0 },                           /* allocates twice */
-		{ 1ULL << 40, 0 },                      /* far outside */
-		{ (4095ULL << 16) | 1, 0 },             /* one unit over the end */
-		{ 0xc000000000000000ULL | (1ULL << 40), 0 }, /* a run of 2^16 */
+	    {0x8000, 0},			       /* frees what is free */
+	    {0x0, 0x0},				       /* allocates twice */
+	    {1ULL << 40, 0},			       /* far outside */
+	    {(4095ULL << 16) | 1, 0},		       /* one unit over the end */
+	    {0xc000000000000000ULL | (1ULL << 40), 0}, /* a run of 2^16 */
 	};
 	fake_pool_t *fp = open_pool(1, 1);
 	dmu_tx_t *tx = begin();
@@ -230,7 +230,8 @@ contradictions_and_lies_are_errors(void **state)
 		assert_int_equal(space_map_open(&sm, the_os, obj, 0, MS_SIZE, 12), 0);
 		toy_poke(the_os, obj, 0, bad[i], 16);
 		sm.sm_phys.smp_length = i == 1 || i == 4 ? 16 : 8;
-		assert_int_equal(space_map_load_length(&sm, UINT64_MAX, rt, SM_FREE), EIO);
+		assert_int_equal(
+		    space_map_load_length(&sm, UINT64_MAX, rt, SM_FREE), EIO);
 		assert_true(range_tree_is_empty(rt));
 	}
 	/* Cut off in the middle of a two-word entry; other objects; impossible headers. */
@@ -242,7 +243,7 @@ contradictions_and_lies_are_errors(void **state)
 	assert_int_equal(space_map_load_length(&sm, UINT64_MAX, rt, SM_FREE), EIO);
 
 	dmu_buf_t *db;
-	const uint64_t lies[] = { 7, 4096 + 8, 1ULL << 62, UINT64_MAX - 7 };
+	const uint64_t lies[] = {7, 4096 + 8, 1ULL << 62, UINT64_MAX - 7};
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
 		assert_int_equal(dmu_bonus_hold(the_os, obj, the_os, &db), 0);
 		dmu_buf_will_dirty(db, tx);
@@ -277,7 +278,8 @@ random_bytes_never_crash_a_load(void **state)
 			if (random_in_range(3) != 0) /* make some plausible */
 				words[i] &= 0xfff8007ULL;
 		}
-		assert_int_equal(dmu_write(the_os, obj, 0, sizeof(words), words, tx), 0);
+		assert_int_equal(
+		    dmu_write(the_os, obj, 0, sizeof(words), words, tx), 0);
 		sm.sm_phys.smp_length = random_in_range(257) * 8;
 		const int error = space_map_load_length(
 		    &sm, UINT64_MAX, rt, random_in_range(2) ? SM_FREE : SM_ALLOC);
@@ -325,8 +327,8 @@ free_space(range_tree_t *out[TOPS][MSS])
 			assert_int_equal(metaslab_load(ms), 0);
 			for (range_seg_t *rs = range_tree_first(ms->ms_allocatable);
 			     rs != NULL; rs = range_tree_next(ms->ms_allocatable, rs))
-				range_tree_add(out[v][i], rs->rs_start,
-				    rs->rs_end - rs->rs_start);
+				range_tree_add(
+				    out[v][i], rs->rs_start, rs->rs_end - rs->rs_start);
 			mutex_exit(&ms->ms_lock);
 		}
 	}
@@ -474,7 +476,7 @@ logs_are_merged_and_disappear(void **state)
 	fp->fp_txg = 5;
 
 	/* On disk: [0, 64K) of vdev 0 allocated in its own map. */
-	const dva_t base = { { 16 << 12 >> 9, 0 } };
+	const dva_t base = {{16 << 12 >> 9, 0}};
 	assert_int_equal(DVA_GET_ASIZE(&base), 65536);
 	assert_int_equal(metaslab_claim_dva(the_spa, &base, 5), 0);
 	sync_txg(fp, 1);
@@ -482,7 +484,9 @@ logs_are_merged_and_disappear(void **state)
 	/* Logged: 7: alloc 64K..128K, free 0..16K; 8: free 64K..80K again; and vdev 1. */
 	dmu_tx_t *tx = begin();
 	zap = zap_create(the_os, DMU_OTN_ZAP_METADATA, DMU_OT_NONE, 0, tx);
-	assert_int_equal(zap_add(the_os, DMU_POOL_DIRECTORY_OBJECT, DMU_POOL_LOG_SPACEMAP_ZAP, 8, 1, &zap, tx), 0);
+	assert_int_equal(zap_add(the_os, DMU_POOL_DIRECTORY_OBJECT,
+			     DMU_POOL_LOG_SPACEMAP_ZAP, 8, 1, &zap, tx),
+	    0);
 	uint64_t obj = space_map_alloc(the_os, SPACE_MAP_BLKSZ_LOG, tx);
 	assert_int_equal(zap_add_int_key(the_os, zap, 7, obj, tx), 0);
 	assert_int_equal(space_map_open(&log7, the_os, obj, 0, 1ULL << 63, 9), 0);
@@ -496,14 +500,14 @@ logs_are_merged_and_disappear(void **state)
 	log_write(&log8, SM_ALLOC, 1, MS_SIZE + 8192, 8192, tx);
 	log_write(&log8, SM_ALLOC, 6, 0, 4096, tx); /* a vdev that is gone */
 	for (int v = 0; v < TOPS; v++) {
-		const uint64_t txgs[MSS] = { 7, 7, v == 1 ? 8 : 7 };
+		const uint64_t txgs[MSS] = {7, 7, v == 1 ? 8 : 7};
 		unflushed = dmu_object_alloc(
 		    the_os, DMU_OTN_UINT64_METADATA, 131072, DMU_OT_NONE, 0, tx);
 		fp->fp_top[v].vdev_top_zap =
 		    zap_create(the_os, DMU_OTN_ZAP_METADATA, DMU_OT_NONE, 0, tx);
-		assert_int_equal(zap_add(the_os, fp->fp_top[v].vdev_top_zap,
-				     "com.delphix:ms_unflushed_phys_txgs", 8, 1, &unflushed,
-				     tx),
+		assert_int_equal(
+		    zap_add(the_os, fp->fp_top[v].vdev_top_zap,
+			"com.delphix:ms_unflushed_phys_txgs", 8, 1, &unflushed, tx),
 		    0);
 		assert_int_equal(
 		    dmu_write(the_os, unflushed, 0, sizeof(txgs), txgs, tx), 0);
@@ -557,7 +561,7 @@ static nvlist_t *
 mirror_config(uint64_t dtl_object)
 {
 	nvlist_t *root = nvlist_create(), *mirror = nvlist_create();
-	nvlist_t *leaf[2] = { nvlist_create(), nvlist_create() };
+	nvlist_t *leaf[2] = {nvlist_create(), nvlist_create()};
 
 	for (uint64_t i = 0; i < 2; i++) {
 		fnvlist_add_string(leaf[i], "type", "file");
@@ -584,7 +588,8 @@ open_mirror(uint64_t dtl_object)
 	the_spa = spa_alloc("mirror", &map_ops);
 	the_spa->spa_meta_objset = the_os;
 	spa_feature_enable(the_spa, SPA_FEATURE_SPACEMAP_HISTOGRAM, 4);
-	assert_int_equal(vdev_alloc(the_spa, nv, NULL, 0, true, &the_spa->spa_root_vdev), 0);
+	assert_int_equal(
+	    vdev_alloc(the_spa, nv, NULL, 0, true, &the_spa->spa_root_vdev), 0);
 	nvlist_free(nv);
 	return (the_spa);
 }
@@ -613,10 +618,12 @@ what_a_device_missed_is_remembered(void **state)
 		dmu_tx_commit(tx);
 	}
 	write_dtls();
-	assert_int_equal(leaf->vdev_dtl_object, 0); /* nothing missed, nothing written */
+	assert_int_equal(
+	    leaf->vdev_dtl_object, 0); /* nothing missed, nothing written */
 	assert_false(spa->spa_config_dirty);
 	vdev_dtl_dirty(leaf, 10, 5);
-	vdev_dtl_dirty(leaf, 100, UINT64_MAX); /* several entries; ends with the present */
+	vdev_dtl_dirty(
+	    leaf, 100, UINT64_MAX); /* several entries; ends with the present */
 	write_dtls();
 	const uint64_t object = leaf->vdev_dtl_object;
 	assert_int_not_equal(object, 0);
@@ -666,29 +673,30 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-		    entries_are_those_of_the_format, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    two_word_entries_never_straddle_a_block, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    long_runs_are_split_or_take_two_words, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    without_the_feature_headers_are_short, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    contradictions_and_lies_are_errors, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    random_bytes_never_crash_a_load, setup, teardown),
-		cmocka_unit_test_setup_teardown(metaslabs_survive_a_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_long_map_is_condensed, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_damaged_map_is_an_error_for_writers_and_a_warning_for_readers, setup,
-		    teardown),
-		cmocka_unit_test_setup_teardown(
-		    logs_are_merged_and_disappear, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    what_a_device_missed_is_remembered, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_log_that_cannot_be_read_means_everything_was_missed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		entries_are_those_of_the_format, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		two_word_entries_never_straddle_a_block, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		long_runs_are_split_or_take_two_words, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		without_the_feature_headers_are_short, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		contradictions_and_lies_are_errors, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		random_bytes_never_crash_a_load, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		metaslabs_survive_a_restart, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_long_map_is_condensed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_damaged_map_is_an_error_for_writers_and_a_warning_for_readers, setup,
+		teardown),
+	    cmocka_unit_test_setup_teardown(
+		logs_are_merged_and_disappear, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		what_a_device_missed_is_remembered, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_log_that_cannot_be_read_means_everything_was_missed, setup, teardown),
 	};
 
 	spl_init();

@@ -14,14 +14,14 @@
 
 static struct {
 	kmutex_t lock;
-	uint64_t live[SLOTS];  /* transactions in txg that are not released */
-	uint64_t done[SLOTS];  /* transactions that took part in txg */
+	uint64_t live[SLOTS]; /* transactions in txg that are not released */
+	uint64_t done[SLOTS]; /* transactions that took part in txg */
 	uint64_t last_synced;
-	uint64_t seen;         /* Σ done over synced txgs */
+	uint64_t seen; /* Σ done over synced txgs */
 	uint64_t syncs;
 	kcondvar_t gate_cv;
 	bool gate_closed; /* the disk does not answer */
-} world = { .lock = MUTEX_INITIALIZER };
+} world = {.lock = MUTEX_INITIALIZER};
 
 static void
 fake_sync(spa_t *spa, uint64_t txg)
@@ -42,7 +42,7 @@ fake_sync(spa_t *spa, uint64_t txg)
 		txg_dirty_remove(spa, txg, dirty);
 }
 
-static const spa_upper_ops_t ops = { .suo_sync = fake_sync };
+static const spa_upper_ops_t ops = {.suo_sync = fake_sync};
 
 static spa_t *
 start(uint64_t first)
@@ -274,7 +274,7 @@ static void
 lists_hold_an_object_once_for_each_txg(void **state)
 {
 	txg_list_t tl;
-	thing_t a = { .id = 1 }, b = { .id = 2 }, c = { .id = 3 };
+	thing_t a = {.id = 1}, b = {.id = 2}, c = {.id = 3};
 
 	txg_list_create(&tl, offsetof(thing_t, node));
 	assert_true(txg_list_add(&tl, &a, 7));
@@ -302,15 +302,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_transaction_reaches_the_disk),
-		cmocka_unit_test(a_new_group_opens_while_an_old_transaction_is_under_way),
-		cmocka_unit_test(waiting_gives_up_on_a_suspended_pool),
-		cmocka_unit_test(an_idle_pool_stays_idle_and_a_used_one_syncs_by_itself),
-		cmocka_unit_test(eight_writers_lose_nothing),
-		cmocka_unit_test(delay_grows_with_dirty_data),
-		cmocka_unit_test(a_fifth_of_the_limit_starts_a_sync),
-		cmocka_unit_test(a_writer_stops_at_the_limit_until_data_is_written),
-		cmocka_unit_test(lists_hold_an_object_once_for_each_txg),
+	    cmocka_unit_test(one_transaction_reaches_the_disk),
+	    cmocka_unit_test(a_new_group_opens_while_an_old_transaction_is_under_way),
+	    cmocka_unit_test(waiting_gives_up_on_a_suspended_pool),
+	    cmocka_unit_test(an_idle_pool_stays_idle_and_a_used_one_syncs_by_itself),
+	    cmocka_unit_test(eight_writers_lose_nothing),
+	    cmocka_unit_test(delay_grows_with_dirty_data),
+	    cmocka_unit_test(a_fifth_of_the_limit_starts_a_sync),
+	    cmocka_unit_test(a_writer_stops_at_the_limit_until_data_is_written),
+	    cmocka_unit_test(lists_hold_an_object_once_for_each_txg),
 	};
 
 	spl_init();
