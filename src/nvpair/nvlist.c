@@ -288,6 +288,8 @@ nvlist_nvflag(const nvlist_t *nvl)
 bool
 nvlist_empty(const nvlist_t *nvl)
 {
+	if (nvl == NULL)
+		return (true);
 	return (nvl->nvl_first == NULL);
 }
 
@@ -332,6 +334,8 @@ pair_remove(nvlist_t *nvl, nvpair_t *nvp)
 static nvpair_t *
 pair_find(const nvlist_t *nvl, const char *name, size_t len, data_type_t type)
 {
+	if (nvl == NULL)
+		return (NULL);
 	const uint32_t hash = name_hash(nvl, name, len);
 	const bool hashed = (nvl->nvl_buckets != NULL);
 	nvpair_t *nvp = (hashed ? bucket_of(nvl, hash)->nb_first : nvl->nvl_first);
@@ -395,12 +399,16 @@ nvlist_remove_all(nvlist_t *nvl, const char *name)
 nvpair_t *
 nvlist_next_nvpair(const nvlist_t *nvl, const nvpair_t *nvp)
 {
+	if (nvl == NULL)
+		return (NULL);
 	return (nvp == NULL ? nvl->nvl_first : nvp->nvp_next);
 }
 
 nvpair_t *
 nvlist_prev_nvpair(const nvlist_t *nvl, const nvpair_t *nvp)
 {
+	if (nvl == NULL)
+		return (NULL);
 	return (nvp == NULL ? nvl->nvl_last : nvp->nvp_prev);
 }
 

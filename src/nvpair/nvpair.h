@@ -7,6 +7,8 @@
  * on add (the new one goes to the end). A list owns everything in it: adds
  * copy, lookups return pointers that live as long as the pair.
  *
+ * A NULL list is an empty one for lookups and iteration.
+ *
  * No locking: one thread at a time, or readers only.
  */
 #ifndef TARN_NVPAIR_H
