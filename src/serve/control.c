@@ -194,10 +194,6 @@ control_loop(serve_t *sv)
 void
 control_stop(serve_t *sv)
 {
-	char *path = kmem_asprintf("%s/%s.sock", proto_run_dir(), sv->sv_name);
-
-	(void)unlink(path);
-	kmem_strfree(path);
 	(void)close(sv->sv_listen);
 	(void)close(sv->sv_wake[0]);
 	(void)close(sv->sv_wake[1]);

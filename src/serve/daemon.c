@@ -81,6 +81,25 @@ daemon_start(const nvlist_t *request, nvlist_t **reply)
 
 /* ---- the daemon's side ------------------------------------------------------------------------ */
 
+/* A daemon that is about to end still holds its name for a moment. */
+#define LOCK_TRIES 100
+#define LOCK_PAUSE MSEC2NSEC(20)
+
+static int name_lock = -1;
+
+/* Does a daemon of that name answer? */
+static bool
+name_answers(const char *name)
+{
+	nvlist_t *req = nvlist_create(), *reply = NULL;
+
+	fnvlist_add_string(req, "cmd", "ping");
+	int err = proto_call(name, req, &reply);
+	nvlist_free(req);
+	nvlist_free(reply);
+	return (err == 0);
+}
+
 /* The name is taken as long as the lock is held; it goes with the process. */
 static int
 lock_name(const char *name)
@@ -90,12 +109,32 @@ lock_name(const char *name)
 
 	if (fd < 0)
 		err = errno;
-	else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		err = errno == EWOULDBLOCK ? EEXIST : errno;
+	for (int i = 0; err == 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (errno != EWOULDBLOCK)
+			err = errno;
+		else if (i == LOCK_TRIES || name_answers(name))
+			err = EEXIST;
+		else
+			spl_delay(LOCK_PAUSE);
+	}
 	if (err != 0 && fd >= 0)
 		(void)close(fd);
 	kmem_strfree(path);
-	return (err); /* the descriptor stays open on purpose */
+	name_lock = err == 0 ? fd : -1;
+	return (err);
+}
+
+/* The pool is closed: its name and its socket are free before anybody is told so. */
+void
+daemon_release_name(serve_t *sv)
+{
+	char *path = kmem_asprintf("%s/%s.sock", proto_run_dir(), sv->sv_name);
+
+	(void)unlink(path);
+	kmem_strfree(path);
+	if (name_lock >= 0)
+		(void)close(name_lock);
+	name_lock = -1;
 }
 
 static bool
@@ -298,9 +337,10 @@ serve_pool(spa_t *spa, const char *name, const nvlist_t *req, nvlist_t *reply)
 		(void)mounts_unmount_below(sv, NULL, true, NULL);
 		(void)pool_export(spa, POOL_STATE_ACTIVE);
 	}
-	control_stop(sv);
 	the_serve = NULL;
 	mounts_fini(sv);
+	daemon_release_name(sv);
+	control_stop(sv);
 }
 
 int

@@ -36,6 +36,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "serve/fuse_impl.h"
 
@@ -180,20 +181,35 @@ flush_kernel(fuse_fs_t *ff, const char *point)
 	flusher_rele(fl);
 }
 
+/*
+ * The connection has ended. If it was cut (and not unmounted) its mount is still there, dead. Device
+ * numbers are used again: what answers is somebody else's.
+ */
+static void
+detach_dead(fuse_fs_t *ff, char *point)
+{
+	struct statvfs sv; /* never answered out of a cache */
+
+	if (fuse_mount_find(ff->ff_major, ff->ff_minor, point, PATH_MAX) == 0 &&
+	    statvfs(point, &sv) != 0 && errno == ENOTCONN)
+		(void)fuse_mount_umount(point, true, ff->ff_by_helper);
+}
+
 static int
 unmount_kernel(fuse_fs_t *ff, bool force)
 {
-	char *point;
-	int err;
+	char *point = kmem_alloc(PATH_MAX, KM_SLEEP);
+	bool dead = fuse_session_dead(ff);
+	int err = 0;
 
-	if (fuse_session_dead(ff))
-		return (0);
-	point = kmem_alloc(PATH_MAX, KM_SLEEP);
-	err = fuse_mount_find(ff->ff_major, ff->ff_minor, point, PATH_MAX);
+	if (dead)
+		detach_dead(ff, point);
+	else
+		err = fuse_mount_find(ff->ff_major, ff->ff_minor, point, PATH_MAX);
 	if (err == ENOENT) {
 		/* Lazily unmounted by somebody, files are still in use. */
 		err = force ? 0 : EBUSY;
-	} else if (err == 0) {
+	} else if (err == 0 && !dead) {
 		err = fuse_mount_umount(point, false, ff->ff_by_helper);
 		if (err == EBUSY && force) {
 			flush_kernel(ff, point);
@@ -264,4 +280,16 @@ fuse_fs_invalidate_all(fuse_fs_t *ff)
 		(void)fuse_lowlevel_notify_inval_inode(ff->ff_session, inos[i], 0, 0);
 	(void)fuse_lowlevel_notify_inval_inode(ff->ff_session, FUSE_ROOT_ID, 0, 0);
 	kmem_free(inos, n * sizeof (*inos));
+}
+
+uint64_t
+fuse_fs_requests(fuse_fs_t *ff, uint32_t opcode)
+{
+	uint64_t n = 0;
+
+	if (opcode != 0)
+		return (opcode < FUSE_OPCODES ? atomic_load_64(&ff->ff_requests[opcode]) : 0);
+	for (uint32_t i = 0; i < FUSE_OPCODES; i++)
+		n += atomic_load_64(&ff->ff_requests[i]);
+	return (n);
 }

@@ -17,6 +17,7 @@
 #define FUSE_BUF_SIZE (FUSE_ARGS_ROOM + FUSE_MAX_DATA)
 /* Threads of one mount: started when all others are busy. */
 #define FUSE_MAX_WORKERS 64
+#define FUSE_OPCODES 64
 /* Seconds: all changes come through us, so what the kernel knows stays true. */
 #define FUSE_FOREVER (365 * 86400.0)
 
@@ -79,6 +80,7 @@ struct fuse_fs {
 	bool ff_told;       /* gone was called */
 	bool ff_stop;       /* atomic; workers leave */
 	uint32_t ff_idle;   /* atomic: workers waiting for a request */
+	uint64_t ff_requests[FUSE_OPCODES]; /* atomic; by opcode, [0] those beyond */
 
 	fuse_shard_t ff_shards[FUSE_SHARDS];
 };

@@ -98,6 +98,9 @@ handle_raw(fuse_fs_t *ff, const struct fuse_in_header *in)
 	case FUSE_INTERRUPT:
 		refuse_interrupts(ff, in);
 		return (true);
+	case FUSE_SYNCFS:
+		fuse_raw_reply(in, zpl_sync(ff->ff_zfsvfs, true), NULL, 0);
+		return (true);
 	case FW_TMPFILE:
 		fuse_raw_tmpfile(ff, in);
 		return (true);
@@ -128,6 +131,7 @@ handle_request(fuse_worker_t *fw)
 	const struct fuse_in_header *in = current_request();
 	struct fuse_buf buf = { .size = fw->fw_len, .mem = fw->fw_buf };
 
+	atomic_inc_64(&ff->ff_requests[in->opcode < FUSE_OPCODES ? in->opcode : 0]);
 	if (in->opcode == FUSE_WRITE && !write_is_whole(fw))
 		fuse_raw_reply(in, EINVAL, NULL, 0);
 	else if (!handle_raw(ff, in))

@@ -578,16 +578,24 @@ mounts_refresh(serve_t *sv, const char *name)
 	mutex_exit(&sv->sv_mounts_lock);
 }
 
+/* Nothing is mounted any more: no list for anybody to clean up. */
 void
-mounts_fini(serve_t *sv)
+mounts_forget(serve_t *sv)
 {
 	char *path = kmem_asprintf("%s/%s.mounts", proto_run_dir(), sv->sv_name);
 
+	(void)unlink(path);
+	kmem_strfree(path);
+}
+
+void
+mounts_fini(serve_t *sv)
+{
 	if (reaper != NULL)
 		taskq_destroy(reaper);
 	reaper = NULL;
-	(void)unlink(path);
-	kmem_strfree(path);
+	if (!sv->sv_closed)
+		mounts_forget(sv);
 	list_destroy(&sv->sv_mounts);
 	mutex_destroy(&sv->sv_mounts_lock);
 }

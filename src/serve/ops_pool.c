@@ -216,6 +216,8 @@ op_pool_export(call_t *c)
 	serve_uncache(sv);
 	(void)pool_export(sv->sv_spa, destroy ? POOL_STATE_DESTROYED : POOL_STATE_EXPORTED);
 	sv->sv_closed = true;
+	mounts_forget(sv);
+	daemon_release_name(sv);
 	(void)!write(sv->sv_wake[1], "x", 1);
 	return (0);
 }

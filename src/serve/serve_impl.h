@@ -54,10 +54,12 @@ void mounts_below(serve_t *sv, const char *name, char ***namesp, size_t *np);
 void mounts_refresh(serve_t *sv, const char *name);
 /* The mountpoint a dataset wants: absolute path (with altroot), or "none", "legacy". */
 int mounts_wanted(serve_t *sv, dsl_dataset_t *ds, char *buf, size_t size);
+void mounts_forget(serve_t *sv);
 void mounts_fini(serve_t *sv);
 
 /* daemon.c */
 void serve_uncache(serve_t *sv); /* the pool leaves the cache file */
+void daemon_release_name(serve_t *sv);
 
 /* control.c */
 int control_start(serve_t *sv);
