@@ -58,6 +58,10 @@ struct zfsvfs {
 	bool zv_settled;
 	zpl_case_t zv_case;
 	int zv_fail_writes;
+	kmutex_t zv_gate_lock;
+	kcondvar_t zv_gate_cv;
+	bool zv_gate_closed;
+	uint32_t zv_gate_waiting;
 	fake_counts_t zv_counts;
 };
 
@@ -172,6 +176,8 @@ fake_zpl_new(void)
 	zfsvfs_t *zv = kmem_zalloc(sizeof (*zv), KM_SLEEP);
 
 	mutex_init(&zv->zv_lock);
+	mutex_init(&zv->zv_gate_lock);
+	cv_init(&zv->zv_gate_cv);
 	list_create(&zv->zv_znodes, sizeof (znode_t), offsetof(znode_t, z_node));
 	zv->zv_next = 34;
 	zv->zv_grain = PAGE;
@@ -190,6 +196,8 @@ fake_zpl_destroy(zfsvfs_t *zv)
 	while ((zp = list_head(&zv->zv_znodes)) != NULL)
 		znode_destroy(zp);
 	list_destroy(&zv->zv_znodes);
+	cv_destroy(&zv->zv_gate_cv);
+	mutex_destroy(&zv->zv_gate_lock);
 	mutex_destroy(&zv->zv_lock);
 	kmem_free(zv, sizeof (*zv));
 }
@@ -225,6 +233,35 @@ void
 fake_zpl_fail_writes(zfsvfs_t *zv, int err)
 {
 	__atomic_store_n(&zv->zv_fail_writes, err, __ATOMIC_RELAXED);
+}
+
+void
+fake_zpl_block_reads(zfsvfs_t *zv, bool block)
+{
+	mutex_enter(&zv->zv_gate_lock);
+	zv->zv_gate_closed = block;
+	cv_broadcast(&zv->zv_gate_cv);
+	mutex_exit(&zv->zv_gate_lock);
+}
+
+uint32_t
+fake_zpl_blocked(zfsvfs_t *zv)
+{
+	mutex_enter(&zv->zv_gate_lock);
+	uint32_t n = zv->zv_gate_waiting;
+	mutex_exit(&zv->zv_gate_lock);
+	return (n);
+}
+
+static void
+pass_gate(zfsvfs_t *zv)
+{
+	mutex_enter(&zv->zv_gate_lock);
+	zv->zv_gate_waiting++;
+	while (zv->zv_gate_closed)
+		cv_wait(&zv->zv_gate_cv, &zv->zv_gate_lock);
+	zv->zv_gate_waiting--;
+	mutex_exit(&zv->zv_gate_lock);
 }
 
 fake_counts_t
@@ -733,6 +770,7 @@ zpl_read(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, size_t 
 	size_t done = 0;
 
 	atomic_inc_64(&zp->z_zv->zv_counts.read);
+	pass_gate(zp->z_zv);
 	rw_enter(&zp->z_data_lock, RW_READER);
 	uint64_t size = zp->z_attr.za_size;
 	for (int i = 0; i < iovcnt; i++) {
@@ -761,6 +799,7 @@ zpl_read_pin(znode_t *zp, uint64_t off, size_t len, struct iovec *iov, int *iovc
 	int n = 0;
 
 	atomic_inc_64(&zp->z_zv->zv_counts.read);
+	pass_gate(zp->z_zv);
 	rw_enter(&zp->z_data_lock, RW_READER);
 	uint64_t size = zp->z_attr.za_size;
 	len = off >= size ? 0 : MIN(len, size - off);
@@ -858,6 +897,12 @@ zpl_lseek(znode_t *zp, uint64_t off, int whence, uint64_t *resultp)
 	if (err == 0)
 		*resultp = MIN(off, size);
 	return (err);
+}
+
+int
+zpl_sync(zfsvfs_t *zv, bool wait)
+{
+	return (0);
 }
 
 int

@@ -23,6 +23,9 @@ typedef struct fake_counts {
 fake_counts_t fake_zpl_counts(zfsvfs_t *zv);
 /* Writes fail with this errno from now on; 0: no more. */
 void fake_zpl_fail_writes(zfsvfs_t *zv, int err);
+/* Reads of data wait until they are let go; how many do so now. */
+void fake_zpl_block_reads(zfsvfs_t *zv, bool block);
+uint32_t fake_zpl_blocked(zfsvfs_t *zv);
 /* Behind the server's back, as a rollback does: contents of a file of the root, and its names. */
 void fake_zpl_poke(zfsvfs_t *zv, const char *name, const char *contents);
 void fake_zpl_swap_names(zfsvfs_t *zv, const char *old, const char *new_name);

@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <linux/fs.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -253,6 +254,14 @@ blocks_are_asked_again_until_settled(void **state)
 	assert_int_equal(fake_zpl_counts(w->zv).getattr, before);
 }
 
+/* Without those that nobody waits for. */
+static uint64_t
+waited(world_t *w)
+{
+	return (fuse_fs_requests(w->ff, 0) - fuse_fs_requests(w->ff, FUSE_FORGET) -
+	    fuse_fs_requests(w->ff, FUSE_BATCH_FORGET) - fuse_fs_requests(w->ff, FUSE_RELEASE));
+}
+
 static void
 what_is_known_is_not_asked_again(void **state)
 {
@@ -276,6 +285,46 @@ what_is_known_is_not_asked_again(void **state)
 	/* A name that was remembered as missing can be made, of course. */
 	put(w, "none", "now", 3);
 	expect(w, "none", "now", 3);
+}
+
+/* What operations cost: requests that somebody has to wait for. */
+static void
+requests_are_counted(void **state)
+{
+	world_t *w = *state;
+	/* A write whose source is not in memory yet comes in pieces. */
+	static _Alignas(4096) char page[4096];
+	struct stat st;
+	int fd;
+
+	memset(page, 'x', sizeof (page));
+
+#define COSTS(n, ...) \
+	do { \
+		uint64_t before_ = waited(w); \
+		__VA_ARGS__; \
+		assert_int_equal(waited(w) - before_, n); \
+	} while (0)
+
+	assert_ok(mkdir(at(w, "d"), 0755));
+	assert_ok(stat(at(w, "d"), &st));
+	/* Is there one? Make it. */
+	COSTS(2, fd = open(at(w, "d/f"), O_CREAT | O_EXCL | O_RDWR, 0644));
+	/* Has it capabilities to lose? Write. */
+	COSTS(2, assert_int_equal(write(fd, page, sizeof (page)), sizeof (page)));
+	COSTS(1, assert_int_equal(write(fd, page, sizeof (page)), sizeof (page)));
+	COSTS(0, assert_int_equal(pread(fd, page, 100, 50), 100)); /* just written: cached */
+	COSTS(1, assert_ok(fstat(fd, &st)));
+	COSTS(0, assert_ok(fstat(fd, &st)));
+	COSTS(0, assert_ok(close(fd)));
+	/* The first open learns that opening is not needed; the directory has changed. */
+	COSTS(2, fd = open(at(w, "d/f"), O_RDONLY));
+	COSTS(0, assert_int_equal(read(fd, page, 9), 9));
+	COSTS(1, assert_ok(close(fd))); /* and the first close, that nothing has to be flushed */
+	COSTS(0, fd = open(at(w, "d/f"), O_RDWR); assert_ok(close(fd)));
+	COSTS(1, assert_ok(chmod(at(w, "d/f"), 0600)));
+	COSTS(1, assert_ok(unlink(at(w, "d/f"))));
+	COSTS(1, assert_errno(ENOENT, unlink(at(w, "d/f")))); /* directory's attributes */
 }
 
 /* One spelling removes what another one found: such names are never remembered. */
@@ -661,6 +710,8 @@ main(void)
 		STORY(blocks_are_asked_again_until_settled),
 		cmocka_unit_test_setup_teardown(
 		    what_is_known_is_not_asked_again, story_begin_noatime, story_end),
+		cmocka_unit_test_setup_teardown(
+		    requests_are_counted, story_begin_noatime, story_end),
 		cmocka_unit_test_setup_teardown(
 		    folded_names_are_asked_again, story_begin_unmounted, story_end),
 		STORY(access_times_are_noted_at_open),

@@ -6,7 +6,10 @@
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <signal.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include "story.h"
 
@@ -168,6 +171,73 @@ forced_after_a_lazy_unmount(void **state)
 	w->ff = NULL;
 	assert_int_equal(write(fd, "x", 1), -1);
 	(void)close(fd);
+}
+
+/* As an administrator does with a mount that hangs. */
+static void
+cut_off_by_an_administrator(void **state)
+{
+	world_t *w = *state;
+	char ctl[96], path[160];
+	char source[256], type[256], options[1024];
+	struct stat st;
+
+	assert_ok(stat(w->point, &st));
+	(void)snprintf(ctl, sizeof (ctl), "%s/ctl", w->dir);
+	assert_ok(mkdir(ctl, 0755));
+	assert_ok(mount("none", ctl, "fusectl", 0, NULL));
+	(void)snprintf(path, sizeof (path), "%s/%u/abort", ctl, minor(st.st_dev));
+	int fd = open(path, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "1", 1), 1);
+	assert_ok(close(fd));
+	assert_ok(umount2(ctl, MNT_DETACH));
+	assert_ok(rmdir(ctl));
+	wait_gone(w, 1);
+	assert_errno(ENOTCONN, mkdir(at(w, "d"), 0755));
+	assert_int_equal(fuse_fs_unmount(w->ff, true), 0);
+	w->ff = NULL;
+	assert_false(mount_line(w, source, type, options));
+}
+
+/* Requests that wait in zpl keep nobody else from being served, and killing their callers is safe. */
+static void
+slow_requests_are_only_slow(void **state)
+{
+	world_t *w = *state;
+	enum { N = 20 };
+	pid_t pids[N];
+	int status;
+
+	for (int i = 0; i < N; i++) {
+		char name[8];
+		(void)snprintf(name, sizeof (name), "f%d", i);
+		put(w, name, "0123456789", 10);
+	}
+	fuse_fs_invalidate_all(w->ff); /* also the pages */
+	fake_zpl_block_reads(w->zv, true);
+	for (int i = 0; i < N; i++) {
+		if ((pids[i] = fork()) == 0) {
+			char name[8], buf[16];
+			(void)snprintf(name, sizeof (name), "f%d", i);
+			int fd = open(at(w, name), O_RDONLY);
+			_exit(fd >= 0 && read(fd, buf, 16) == 10 ? 0 : 1);
+		}
+	}
+	while (fake_zpl_blocked(w->zv) < N)
+		usleep(1000);
+	put(w, "quick", "quick", 5);
+	for (int i = 0; i < N; i += 2)
+		assert_ok(kill(pids[i], SIGKILL));
+	put(w, "still", "quick", 5);
+	fake_zpl_block_reads(w->zv, false);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		if (i % 2 != 0)
+			assert_int_equal(status, 0);
+	}
+	assert_int_equal(fuse_fs_unmount(w->ff, false), 0);
+	w->ff = NULL;
 }
 
 static void
@@ -418,6 +488,8 @@ main(void)
 		STORY(a_busy_mount_stays_unless_forced),
 		STORY(lazily_unmounted_by_somebody_else),
 		STORY(forced_after_a_lazy_unmount),
+		STORY(cut_off_by_an_administrator),
+		STORY(slow_requests_are_only_slow),
 		STORY(what_lies_on_top_is_left_alone),
 		STORY(a_moved_mount_is_unmounted_where_it_is),
 		STORY(a_rollback_is_seen_by_those_who_looked_before),
