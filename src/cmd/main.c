@@ -1,0 +1,62 @@
+/* One binary, many names: which one was asked for? */
+#include <libgen.h>
+#include "cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*func)(int argc, char **argv);
+} applets[] = {
+	{ "zpool", zpool_main },
+	{ "zfs", zfs_main },
+};
+
+static int
+usage(FILE *fp)
+{
+	(void)fprintf(fp,
+	    "usage: tarn <command> [args ...]\n\n"
+	    "commands:\n"
+	    "\tzpool, zfs         as from OpenZFS; links to tarn with these names work, too\n"
+	    "\tversion            version of this program\n");
+	return (fp == stdout ? 0 : EXIT_USAGE);
+}
+
+int
+main(int argc, char **argv)
+{
+	char *copy = strdup(argc > 0 ? argv[0] : "tarn");
+	const char *name = basename(copy);
+
+	if (strcmp(name, "tarnd") == 0)
+		return (daemon_main());
+	spl_init();
+	if (strcmp(name, "tarn") == 0) {
+		argc--;
+		argv++;
+		if (argc == 0)
+			return (usage(stderr));
+		name = argv[0];
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(applets); i++) {
+		if (strcmp(name, applets[i].name) == 0) {
+			argv[0] = (char *)applets[i].name;
+			cmd_history_set(argc, argv);
+			serve_cleanup_dead();
+			return (applets[i].func(argc, argv));
+		}
+	}
+	return (tarn_main(argc, argv));
+}
+
+int
+tarn_main(int argc, char **argv)
+{
+	if (argc > 0 && (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0)) {
+		(void)printf("tarn-%s\n", TARN_VERSION);
+		return (0);
+	}
+	if (argc > 0 && (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0))
+		return (usage(stdout));
+	(void)fprintf(stderr, "tarn: unrecognized command '%s'\n", argc > 0 ? argv[0] : "");
+	return (usage(stderr));
+}
