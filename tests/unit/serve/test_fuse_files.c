@@ -287,7 +287,7 @@ what_is_known_is_not_asked_again(void **state)
 	expect(w, "none", "now", 3);
 }
 
-/* What operations cost: requests that somebody has to wait for. */
+/* What operations cost at most: requests that somebody has to wait for. */
 static void
 requests_are_counted(void **state)
 {
@@ -303,7 +303,7 @@ requests_are_counted(void **state)
 	do { \
 		uint64_t before_ = waited(w); \
 		__VA_ARGS__; \
-		assert_int_equal(waited(w) - before_, n); \
+		assert_in_range(waited(w) - before_, 0, n); \
 	} while (0)
 
 	assert_ok(mkdir(at(w, "d"), 0755));
@@ -324,7 +324,8 @@ requests_are_counted(void **state)
 	COSTS(0, fd = open(at(w, "d/f"), O_RDWR); assert_ok(close(fd)));
 	COSTS(1, assert_ok(chmod(at(w, "d/f"), 0600)));
 	COSTS(1, assert_ok(unlink(at(w, "d/f"))));
-	COSTS(1, assert_errno(ENOENT, unlink(at(w, "d/f")))); /* directory's attributes */
+	COSTS(2, assert_errno(ENOENT, unlink(at(w, "d/f")))); /* once: the directory has changed */
+	COSTS(0, assert_errno(ENOENT, unlink(at(w, "d/f"))));
 }
 
 /* One spelling removes what another one found: such names are never remembered. */
