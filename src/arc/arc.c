@@ -5,25 +5,26 @@
  * least-frequently-used one never forgets. Which of the two suits a workload changes by
  * the minute.
  *
- * The idea (Megiddo & Modha 2003). Two lists: blocks seen once lately (MRU) and blocks seen
- * more often (MFU), sharing `c` bytes, of which the MRU should have `p`. Each list has a
- * ghost: headers of blocks evicted from it, without data. A hit on a ghost says "this list
- * was too short", and moves p. So the split learns from its mistakes; a scan only turns
- * over the MRU.
+ * The idea (Megiddo & Modha 2003). Two lists: blocks seen once lately (MRU) and blocks
+ * seen more often (MFU), sharing `c` bytes, of which the MRU should have `p`. Each list
+ * has a ghost: headers of blocks evicted from it, without data. A hit on a ghost says
+ * "this list was too short", and moves p. So the split learns from its mistakes; a scan
+ * only turns over the MRU.
  *
- * A block is known by where it lies and when it was written: (pool, DVA 0, physical birth).
- * Copy on write never puts different content there, so there is no invalidation, only
- * forgetting. File data is kept as on disk, so that the cache holds more of it, and is
- * decompressed for each reader; metadata is kept decompressed in host order and shared.
+ * A block is known by where it lies and when it was written: (pool, DVA 0, physical
+ * birth). Copy on write never puts different content there, so there is no
+ * invalidation, only forgetting. File data is kept as on disk, so that the cache holds
+ * more of it, and is decompressed for each reader; metadata is kept decompressed in
+ * host order and shared.
  *
  * Life of a header: absent → reading (waiters queue up, one I/O) → MRU → MFU …
  * → ghost → gone. Waiters of one read all get the same result.
  *
- * Locks: a bucket lock covers the headers of its buckets (all fields); list locks cover the
- * links and sizes of the four lists. Order: bucket, then list; eviction goes the other way
- * and therefore only tries the bucket. read_lock, innermost, counts reads under way. No lock is
- * held during I/O, decompression or callbacks. What may fail: reads (the error goes to every
- * waiter, nothing is cached).
+ * Locks: a bucket lock covers the headers of its buckets (all fields); list locks cover
+ * the links and sizes of the four lists. Order: bucket, then list; eviction goes the
+ * other way and therefore only tries the bucket. read_lock, innermost, counts reads
+ * under way. No lock is held during I/O, decompression or callbacks. What may fail:
+ * reads (the error goes to every waiter, nothing is cached).
  */
 #include "arc/arc.h"
 
@@ -31,7 +32,8 @@
 #include "arc/arc_impl.h"
 
 #define ARC_LOCKS 256
-#define ARC_PROMOTE_NS MSEC2NSEC(62) /* a second use sooner than this is the same use */
+#define ARC_PROMOTE_NS MSEC2NSEC(62) /* a second use sooner than this is the same use  \
+				      */
 #define ARC_READ_COUNTS 16
 
 typedef enum arc_state {
@@ -59,7 +61,7 @@ typedef struct arc_key {
 typedef struct arc_hdr {
 	arc_key_t h_key;
 	struct arc_hdr *h_next; /* hash chain */
-	void *h_data;           /* h_size bytes of zio_buf_alloc */
+	void *h_data;		/* h_size bytes of zio_buf_alloc */
 	uint64_t h_size;
 	uint64_t h_refs; /* buffers that share h_data, and readers decompressing it */
 	arc_waiter_t *h_waiters;
@@ -96,13 +98,14 @@ static struct {
 	kcondvar_t evict_cv;
 	bool evict_exit, evict_wanted;
 	kthread_t *evict_thread;
-	/* reads under way, by pool (several may share a count): export waits for them */
+	/* reads under way, by pool (several may share a count): export waits for them
+	 */
 	kmutex_t read_lock;
 	kcondvar_t read_cv;
 	uint64_t reads[ARC_READ_COUNTS];
 } arc;
 
-/* ---- keys, buckets, lists ---------------------------------------------------------------- */
+/* ---- keys, buckets, lists ------------------------------------------------ */
 
 static void
 arc_key(spa_t *spa, const blkptr_t *bp, arc_key_t *key)
@@ -236,7 +239,7 @@ arc_hdr_rele(arc_hdr_t *h)
 	mutex_exit(lock);
 }
 
-/* ---- adaptation --------------------------------------------------------------------------- */
+/* ---- adaptation ---------------------------------------------------------- */
 
 static void
 arc_adapt(arc_hdr_t *h)
@@ -276,11 +279,11 @@ arc_access(arc_hdr_t *h, bool prefetch)
 	}
 }
 
-/* ---- eviction ------------------------------------------------------------------------------- */
+/* ---- eviction ------------------------------------------------------------ */
 
 /*
- * One header from the cold end of a list: data away, header to the ghost (or gone, from a
- * ghost). Returns false if nothing could be found among the first few.
+ * One header from the cold end of a list: data away, header to the ghost (or gone, from
+ * a ghost). Returns false if nothing could be found among the first few.
  */
 static bool
 arc_evict_one(arc_state_t state)
@@ -352,8 +355,8 @@ arc_evict_thread(void *arg)
 		arc.evict_wanted = false;
 		mutex_exit(&arc.evict_lock);
 		/* Feel for memory that others need; grow back when it is plenty. */
-		const uint64_t want = arc_memory_target(
-		    atomic_load_64(&arc.c), arc.c_min, arc.c_max);
+		const uint64_t want =
+		    arc_memory_target(atomic_load_64(&arc.c), arc.c_min, arc.c_max);
 		atomic_store_64(&arc.c, want);
 		if (atomic_load_64(&arc.p) > want)
 			atomic_store_64(&arc.p, want / 2);
@@ -383,7 +386,7 @@ arc_made_larger(void)
 	mutex_exit(&arc.evict_lock);
 }
 
-/* ---- buffers -------------------------------------------------------------------------------- */
+/* ---- buffers ------------------------------------------------------------- */
 
 static arc_buf_t *
 arc_buf_create(void *data, uint64_t size, arc_hdr_t *h, bool own)
@@ -409,8 +412,9 @@ arc_to_host_order(const blkptr_t *bp, void *data, uint64_t size)
 {
 	if (!BP_SHOULD_BYTESWAP(bp))
 		return;
-	ondisk_byteswap_block(BP_GET_LEVEL(bp) > 0 ? DMU_BSWAP_UINT64 :
-	    DMU_OT_BYTESWAP(BP_GET_TYPE(bp)), data, size);
+	ondisk_byteswap_block(
+	    BP_GET_LEVEL(bp) > 0 ? DMU_BSWAP_UINT64 : DMU_OT_BYTESWAP(BP_GET_TYPE(bp)),
+	    data, size);
 }
 
 /*
@@ -477,7 +481,7 @@ arc_buf_steal(arc_buf_t *buf)
 	return (data);
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 static void
 arc_reads_add(uint64_t pool, int n)
@@ -584,8 +588,8 @@ arc_read_embedded(const blkptr_t *bp, arc_read_done_func_t *done, void *private)
 }
 
 static arc_waiter_t *
-arc_waiter_create(const blkptr_t *bp, arc_read_done_func_t *done, void *private,
-    uint32_t arc_flags)
+arc_waiter_create(
+    const blkptr_t *bp, arc_read_done_func_t *done, void *private, uint32_t arc_flags)
 {
 	arc_waiter_t *aw = kmem_zalloc(sizeof(*aw), KM_SLEEP);
 
@@ -607,7 +611,8 @@ arc_hdr_start_read(arc_hdr_t *h, const blkptr_t *bp, uint32_t arc_flags)
 	}
 	h->h_compressed = arc_keep_compressed(bp);
 	h->h_size = h->h_compressed ? BP_GET_PSIZE(bp) : BP_GET_LSIZE(bp);
-	h->h_nocache = (arc_flags & ARC_FLAG_UNCACHED) != 0 ||
+	h->h_nocache =
+	    (arc_flags & ARC_FLAG_UNCACHED) != 0 ||
 	    ((arc_flags & ARC_FLAG_METADATA_ONLY) != 0 && !BP_IS_METADATA(bp));
 	h->h_data = zio_buf_alloc(h->h_size);
 	h->h_reading = true;
@@ -684,8 +689,8 @@ arc_read(zio_t *pio, spa_t *spa, const blkptr_t *bp, arc_read_done_func_t *done,
 	const uint64_t size = h->h_size;
 	arc_reads_add(key.ak_pool, 1);
 	mutex_exit(lock);
-	zio_nowait(zio_read(pio, spa, bp, data, size, arc_read_done, h, priority,
-	    zio_flags, zb));
+	zio_nowait(zio_read(
+	    pio, spa, bp, data, size, arc_read_done, h, priority, zio_flags, zb));
 }
 
 typedef struct arc_wait {
@@ -711,14 +716,16 @@ arc_read_wait_done(void *private, const blkptr_t *bp, arc_buf_t *buf, int error)
 }
 
 int
-arc_read_wait(spa_t *spa, const blkptr_t *bp, zio_priority_t priority, uint32_t zio_flags,
-    uint32_t arc_flags, const zbookmark_phys_t *zb, arc_buf_t **bufp)
+arc_read_wait(spa_t *spa, const blkptr_t *bp, zio_priority_t priority,
+    uint32_t zio_flags, uint32_t arc_flags, const zbookmark_phys_t *zb,
+    arc_buf_t **bufp)
 {
-	arc_wait_t w = { 0 };
+	arc_wait_t w = {0};
 
 	mutex_init(&w.w_lock);
 	cv_init(&w.w_cv);
-	arc_read(NULL, spa, bp, arc_read_wait_done, &w, priority, zio_flags, arc_flags, zb);
+	arc_read(
+	    NULL, spa, bp, arc_read_wait_done, &w, priority, zio_flags, arc_flags, zb);
 	mutex_enter(&w.w_lock);
 	while (!w.w_done)
 		cv_wait(&w.w_cv, &w.w_lock);
@@ -730,7 +737,7 @@ arc_read_wait(spa_t *spa, const blkptr_t *bp, zio_priority_t priority, uint32_t 
 	return (w.w_error);
 }
 
-/* ---- what was written or freed ---------------------------------------------------------------- */
+/* ---- what was written or freed ------------------------------------------- */
 
 void
 arc_insert(spa_t *spa, const blkptr_t *bp, void *data, uint64_t size, bool take)
@@ -842,7 +849,7 @@ arc_cached(spa_t *spa, const blkptr_t *bp)
 	return (cached);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ---------------------------------------------------------------- */
 
 void
 arc_init(uint64_t max_bytes)

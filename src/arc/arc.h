@@ -17,39 +17,44 @@
 #include "spa/spa.h"
 
 typedef struct arc_buf {
-	void *b_data;    /* LSIZE bytes, host byte order for everything but file data; never written */
+	void *b_data; /* LSIZE bytes, host byte order for everything but file data;
+			 never written */
 	uint64_t b_size;
-	void *b_hdr;     /* inside of the room */
+	void *b_hdr; /* inside of the room */
 } arc_buf_t;
 
-typedef void arc_read_done_func_t(void *private, const blkptr_t *bp, arc_buf_t *buf, int error);
+typedef void arc_read_done_func_t(
+    void *private, const blkptr_t *bp, arc_buf_t *buf, int error);
 
-#define ARC_FLAG_PREFETCH 0x1 /* nobody waits: done may be NULL, the block is just cached */
-#define ARC_FLAG_UNCACHED 0x2 /* drop it when the last reference goes */
+#define ARC_FLAG_PREFETCH                                                              \
+	0x1 /* nobody waits: done may be NULL, the block is just cached */
+#define ARC_FLAG_UNCACHED 0x2	   /* drop it when the last reference goes */
 #define ARC_FLAG_METADATA_ONLY 0x4 /* keep only metadata (primarycache=metadata) */
-#define ARC_FLAG_NOWAIT 0x8   /* arc_read_wait: EWOULDBLOCK instead of I/O */
+#define ARC_FLAG_NOWAIT 0x8	   /* arc_read_wait: EWOULDBLOCK instead of I/O */
 
 /*
  * Read bp (not a hole). On a hit done is called at once, in the caller's thread; else
- * when the zio ends. buf is the callee's (arc_buf_rele); NULL with an error. pio may be NULL:
- * the read is issued at once; otherwise it is a child of pio.
+ * when the zio ends. buf is the callee's (arc_buf_rele); NULL with an error. pio may be
+ * NULL: the read is issued at once; otherwise it is a child of pio.
  */
 void arc_read(zio_t *pio, spa_t *spa, const blkptr_t *bp, arc_read_done_func_t *done,
     void *private, zio_priority_t priority, uint32_t zio_flags, uint32_t arc_flags,
     const zbookmark_phys_t *zb);
-int arc_read_wait(spa_t *spa, const blkptr_t *bp, zio_priority_t priority, uint32_t zio_flags,
-    uint32_t arc_flags, const zbookmark_phys_t *zb, arc_buf_t **bufp);
+int arc_read_wait(spa_t *spa, const blkptr_t *bp, zio_priority_t priority,
+    uint32_t zio_flags, uint32_t arc_flags, const zbookmark_phys_t *zb,
+    arc_buf_t **bufp);
 void arc_buf_hold(arc_buf_t *buf);
 void arc_buf_rele(arc_buf_t *buf);
 /*
- * Take the data over if nobody else can see it (it was decompressed for this buffer): b_size bytes of
- * zio_buf_alloc, now the caller's to change and free; buf is gone. NULL: shared, nothing happened.
+ * Take the data over if nobody else can see it (it was decompressed for this buffer):
+ * b_size bytes of zio_buf_alloc, now the caller's to change and free; buf is gone.
+ * NULL: shared, nothing happened.
  */
 void *arc_buf_steal(arc_buf_t *buf);
 
 /*
- * A block was just written: cache `data` (copied, or taken over with `take`: allocated with
- * zio_buf_alloc(size), freed by the arc).
+ * A block was just written: cache `data` (copied, or taken over with `take`: allocated
+ * with zio_buf_alloc(size), freed by the arc).
  */
 void arc_insert(spa_t *spa, const blkptr_t *bp, void *data, uint64_t size, bool take);
 /* bp was freed: forget it. */

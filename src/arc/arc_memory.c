@@ -3,9 +3,9 @@
  * process allow, and whether they are short of it right now.
  *
  * Pressure is read from where the kernel tells it: MemAvailable of the machine, and
- * memory.current against memory.high and memory.max of the control group. When little is
- * left the aim shrinks by what is missing, otherwise it grows back step by step. Nothing
- * here fails: what cannot be read does not limit.
+ * memory.current against memory.high and memory.max of the control group. When little
+ * is left the aim shrinks by what is missing, otherwise it grows back step by step.
+ * Nothing here fails: what cannot be read does not limit.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -58,13 +58,15 @@ cgroup_limits(uint64_t *limit, uint64_t *left)
 	*limit = *left = NO_LIMIT;
 	cgroup_dir(group, sizeof(group));
 	for (;;) {
-		(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.max", group);
+		(void)snprintf(
+		    path, sizeof(path), "/sys/fs/cgroup%s/memory.max", group);
 		uint64_t max = read_number(path);
-		(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.high", group);
+		(void)snprintf(
+		    path, sizeof(path), "/sys/fs/cgroup%s/memory.high", group);
 		max = MIN(max, read_number(path));
 		if (max != NO_LIMIT) {
-			(void)snprintf(
-			    path, sizeof(path), "/sys/fs/cgroup%s/memory.current", group);
+			(void)snprintf(path, sizeof(path),
+			    "/sys/fs/cgroup%s/memory.current", group);
 			const uint64_t current = read_number(path);
 			*limit = MIN(*limit, max);
 			if (current != NO_LIMIT)

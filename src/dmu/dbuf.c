@@ -1,23 +1,23 @@
 /*
- * dbufs: one block of one object in memory. This file: finding, holding, caching, reading.
- * Changing is in dbuf_dirty.c, writing in dmu_sync.c.
+ * dbufs: one block of one object in memory. This file: finding, holding, caching,
+ * reading. Changing is in dbuf_dirty.c, writing in dmu_sync.c.
  *
- * A dbuf is known by (dnode, level, block id) and found through a hash table. It lives as
- * long as somebody holds it: users, the dirty records of its unsynced changes, a child
- * indirect block, a dnode in its dnode block. Without holders it waits on an LRU list; when
- * that exceeds its limit the oldest go, handing private data to the ARC.
+ * A dbuf is known by (dnode, level, block id) and found through a hash table. It lives
+ * as long as somebody holds it: users, the dirty records of its unsynced changes, a
+ * child indirect block, a dnode in its dnode block. Without holders it waits on an LRU
+ * list; when that exceeds its limit the oldest go, handing private data to the ARC.
  *
  *   UNCACHED ──read──> READ ──> CACHED <──done── FILL
  *       └───────fill────────────────────────────^
  *
  * Content comes in two kinds. Level 0 changes in open context, a copy for each txg
- * (dbuf_dirty.c). Indirect and dnode blocks change only in the sync thread, so one version
- * is enough. Clean metadata shares the ARC's buffer until it is first changed. A
- * buffer that is replaced while somebody else holds the dbuf is kept on db_stale: holders that
- * read db_data before never see memory go away.
+ * (dbuf_dirty.c). Indirect and dnode blocks change only in the sync thread, so one
+ * version is enough. Clean metadata shares the ARC's buffer until it is first changed.
+ * A buffer that is replaced while somebody else holds the dbuf is kept on db_stale:
+ * holders that read db_data before never see memory go away.
  *
- * Locks: bucket lock (chain, 0→1 of db_holds) > LRU lock; db_mtx is independent of both,
- * but dn_dbufs_mtx > bucket lock when iterating.
+ * Locks: bucket lock (chain, 0→1 of db_holds) > LRU lock; db_mtx is independent of
+ * both, but dn_dbufs_mtx > bucket lock when iterating.
  */
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ static struct {
 	kmem_cache_t *cache;
 } dt;
 
-/* ---- hash table --------------------------------------------------------------------------- */
+/* ---- hash table ---------------------------------------------------------- */
 
 static uint64_t
 dbuf_hash(const dnode_t *dn, int level, uint64_t blkid)
@@ -68,7 +68,8 @@ dbuf_chain_find(uint64_t hash, const dnode_t *dn, int level, uint64_t blkid)
 {
 	dbuf_t *db;
 
-	for (db = dt.hash[hash & (dt.nbuckets - 1)]; db != NULL; db = db->db_hash_next) {
+	for (db = dt.hash[hash & (dt.nbuckets - 1)]; db != NULL;
+	     db = db->db_hash_next) {
 		if (db->db_dn == dn && db->db_level == level && db->db_blkid == blkid)
 			break;
 	}
@@ -117,7 +118,7 @@ dbuf_try_hold(dbuf_t *db)
 dbuf_t *
 dbuf_next_held(dnode_t *dn, uint64_t blkid)
 {
-	dbuf_t key = { .db_level = 0, .db_blkid = blkid };
+	dbuf_t key = {.db_level = 0, .db_blkid = blkid};
 	avl_index_t where;
 
 	mutex_enter(&dn->dn_dbufs_mtx);
@@ -132,12 +133,13 @@ dbuf_next_held(dnode_t *dn, uint64_t blkid)
 	return (db);
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 bool
 dbuf_is_metadata(const dbuf_t *db)
 {
-	return (db->db_level > 0 || db->db_blkid == DMU_SPILL_BLKID ||
+	return (
+	    db->db_level > 0 || db->db_blkid == DMU_SPILL_BLKID ||
 	    db->db_blkid == DMU_BONUS_BLKID ||
 	    DMU_OT_IS_METADATA(__atomic_load_n(&db->db_dn->dn_type, __ATOMIC_RELAXED)));
 }
@@ -229,7 +231,8 @@ dbuf_data_to_arc(dbuf_t *db)
 	    BP_IS_EMBEDDED(&db->db_bp) || db->db_dn->dn_dead)
 		return;
 	/* 2: nothing, 1: only metadata is wanted in the cache. */
-	const uint8_t pc = __atomic_load_n(&os->os_props.op_primarycache, __ATOMIC_RELAXED);
+	const uint8_t pc =
+	    __atomic_load_n(&os->os_props.op_primarycache, __ATOMIC_RELAXED);
 	if (pc == ZFS_CACHE_NONE || (pc == ZFS_CACHE_METADATA && !dbuf_is_metadata(db)))
 		return;
 	if (arc_cached(os->os_spa, &db->db_bp))
@@ -269,8 +272,8 @@ dbuf_destroy(dbuf_t *db)
 }
 
 /*
- * Insert the fresh db (held once); if another thread was faster, its dbuf is returned. The
- * caller holds the struct lock: the size cannot change meanwhile.
+ * Insert the fresh db (held once); if another thread was faster, its dbuf is returned.
+ * The caller holds the struct lock: the size cannot change meanwhile.
  */
 static dbuf_t *
 dbuf_insert(dbuf_t *db)
@@ -326,7 +329,8 @@ dbuf_hold(dnode_t *dn, int level, uint64_t blkid)
 	for (;;) {
 		/* An indirect block pins the one above: see dbuf_dirty_t's dr_pin. */
 		rw_enter(&dn->dn_struct_rwlock, RW_READER);
-		const bool need_parent = level > 0 && level + 1 < dn->dn_phys->dn_nlevels;
+		const bool need_parent =
+		    level > 0 && level + 1 < dn->dn_phys->dn_nlevels;
 		if (!need_parent || db->db_parent != NULL)
 			break;
 		rw_exit(&dn->dn_struct_rwlock);
@@ -351,7 +355,7 @@ dbuf_add_ref(dbuf_t *db)
 	(void)__atomic_add_fetch(&db->db_holds, 1, __ATOMIC_RELAXED);
 }
 
-/* ---- LRU ------------------------------------------------------------------------------------ */
+/* ---- LRU ----------------------------------------------------------------- */
 
 static dbuf_shard_t *
 dbuf_shard(const dbuf_t *db)
@@ -392,7 +396,8 @@ dbuf_lru_victim(dbuf_shard_t *dl, uint64_t limit)
 		const uint64_t hash = dbuf_hash(db->db_dn, db->db_level, db->db_blkid);
 		kmutex_t *lock = dbuf_lock_of(hash);
 		if (!mutex_tryenter(lock)) {
-			/* The other order: perhaps it is being taken. Look at the next. */
+			/* The other order: perhaps it is being taken. Look at the next.
+			 */
 			list_remove(&dl->dl_list, db);
 			list_insert_head(&dl->dl_list, db);
 			db = NULL;
@@ -400,7 +405,8 @@ dbuf_lru_victim(dbuf_shard_t *dl, uint64_t limit)
 		}
 		dbuf_lru_remove(dl, db);
 		/* A held one comes back to the list when it is released. */
-		const bool victim = __atomic_load_n(&db->db_holds, __ATOMIC_ACQUIRE) == 0;
+		const bool victim =
+		    __atomic_load_n(&db->db_holds, __ATOMIC_ACQUIRE) == 0;
 		if (victim)
 			dbuf_chain_remove(hash, db);
 		mutex_exit(lock);
@@ -429,7 +435,7 @@ dbuf_rele(dbuf_t *db)
 	ASSERT3U(n, >, 0);
 	while (n > 1) {
 		if (__atomic_compare_exchange_n(&db->db_holds, &n, n - 1, false,
-		    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return;
 	}
 	const uint64_t hash = dbuf_hash(db->db_dn, db->db_level, db->db_blkid);
@@ -511,14 +517,16 @@ dbuf_evict_dnode(dnode_t *dn)
 	return (empty);
 }
 
-/* One unheld dbuf of os from this list, taken out; NULL: none (or *again: look once more). */
+/* One unheld dbuf of os from this list, taken out; NULL: none (or *again: look once
+ * more). */
 static dbuf_t *
 dbuf_lru_of_objset(dbuf_shard_t *dl, const objset_t *os, bool *again)
 {
 	dbuf_t *db;
 
 	mutex_enter(&dl->dl_lock);
-	for (db = list_head(&dl->dl_list); db != NULL; db = list_next(&dl->dl_list, db)) {
+	for (db = list_head(&dl->dl_list); db != NULL;
+	     db = list_next(&dl->dl_list, db)) {
 		if (db->db_dn->dn_os != os ||
 		    __atomic_load_n(&db->db_holds, __ATOMIC_ACQUIRE) != 0)
 			continue;
@@ -528,7 +536,8 @@ dbuf_lru_of_objset(dbuf_shard_t *dl, const objset_t *os, bool *again)
 			*again = true;
 			continue;
 		}
-		const bool victim = __atomic_load_n(&db->db_holds, __ATOMIC_ACQUIRE) == 0;
+		const bool victim =
+		    __atomic_load_n(&db->db_holds, __ATOMIC_ACQUIRE) == 0;
 		if (victim) {
 			dbuf_lru_remove(dl, db);
 			dbuf_chain_remove(hash, db);
@@ -551,7 +560,8 @@ dbuf_evict_objset(objset_t *os)
 		again = false;
 		for (int i = 0; i < DBUF_SHARDS; i++) {
 			dbuf_t *db;
-			while ((db = dbuf_lru_of_objset(&dt.shard[i], os, &again)) != NULL) {
+			while ((db = dbuf_lru_of_objset(&dt.shard[i], os, &again)) !=
+			       NULL) {
 				dbuf_destroy(db);
 				again = true;
 			}
@@ -559,7 +569,7 @@ dbuf_evict_objset(objset_t *os)
 	} while (again);
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 void
 dbuf_make_private(dbuf_t *db)
@@ -579,14 +589,16 @@ dbuf_fill_holes(dnode_t *dn, int level, void *data, uint64_t size, uint64_t birt
 	memset(data, 0, size);
 	if (birth == 0)
 		return;
-	const uint64_t lsize = level == 1 ? dn->dn_datablksz : 1ULL << dn->dn_indblkshift;
+	const uint64_t lsize =
+	    level == 1 ? dn->dn_datablksz : 1ULL << dn->dn_indblkshift;
 	for (uint64_t i = 0; i < size / sizeof(blkptr_t); i++) {
 		BP_SET_HOLE(indirect_block_bp(data, size, i), lsize, dn->dn_type,
 		    level - 1, birth);
 	}
 }
 
-/* State READ → CACHED (or UNCACHED with an error). Nobody else touches the data meanwhile. */
+/* State READ → CACHED (or UNCACHED with an error). Nobody else touches the data
+ * meanwhile. */
 static void
 dbuf_read_end(dbuf_t *db, void *data, arc_buf_t *arc, int error)
 {
@@ -733,7 +745,8 @@ dbuf_read_impl(dbuf_t *db, uint32_t flags)
 		dbuf_read_bonus(db);
 		return;
 	}
-	/* First the pending frees, then the pointer: the sync thread goes the other way. */
+	/* First the pending frees, then the pointer: the sync thread goes the other
+	 * way. */
 	const bool freed = dbuf_reads_as_freed(db);
 	error = dnode_bp_lookup(dn, db->db_level, db->db_blkid, &bp, flags);
 	if (error == 0 && !freed && !BP_IS_HOLE(&bp))
@@ -759,8 +772,8 @@ dbuf_read_impl(dbuf_t *db, uint32_t flags)
 }
 
 /*
- * Make the data be there. A failed read leaves the dbuf UNCACHED, so that each waiter tries
- * once itself.
+ * Make the data be there. A failed read leaves the dbuf UNCACHED, so that each waiter
+ * tries once itself.
  */
 int
 dbuf_read(dbuf_t *db, uint32_t flags)
@@ -796,7 +809,7 @@ dbuf_read(dbuf_t *db, uint32_t flags)
 	}
 }
 
-/* ---- init ------------------------------------------------------------------------------------ */
+/* ---- init ---------------------------------------------------------------- */
 
 void
 dbuf_init(uint64_t cache_bytes)

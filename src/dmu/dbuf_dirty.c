@@ -6,17 +6,17 @@
  * writes. The newest version is always db_data; older ones belong to their dirty
  * records. Who gets the copy when a block with an unsynced older version is dirtied?
  *
- *  - older record not yet being written: the record gets the copy and db_data stays where it
- *    is. Holders keep their pointer, and a straggler of the older txg that is still
- *    writing through it loses nothing in the newest version;
- *  - older record being written: its buffer must not change any more, so db_data moves to
- *    a copy. Holders re-read db_data after dbuf_will_dirty.
+ *  - older record not yet being written: the record gets the copy and db_data stays
+ * where it is. Holders keep their pointer, and a straggler of the older txg that is
+ * still writing through it loses nothing in the newest version;
+ *  - older record being written: its buffer must not change any more, so db_data moves
+ * to a copy. Holders re-read db_data after dbuf_will_dirty.
  *
  * dbuf_write_part copies bytes in under db_mtx, so that for file data the switch
  * of versions can never fall into the middle of one write.
  *
- * A dirty dbuf is held by its records, and pins the L1 block its new pointer will go to:
- * the sync thread finds everything it must change in memory.
+ * A dirty dbuf is held by its records, and pins the L1 block its new pointer will go
+ * to: the sync thread finds everything it must change in memory.
  *
  * Locks: db_mtx > dn_mtx (the list of records).
  */
@@ -46,7 +46,8 @@ dbuf_pin_parent(dbuf_t *db)
 		return (NULL);
 	rw_enter(&dn->dn_struct_rwlock, RW_READER);
 	const int nlevels = dn->dn_phys->dn_nlevels;
-	const bool inside = nlevels > 1 &&
+	const bool inside =
+	    nlevels > 1 &&
 	    db->db_blkid < dnode_capacity(dn->dn_phys->dn_nblkptr, epbs, nlevels);
 	rw_exit(&dn->dn_struct_rwlock);
 	if (!inside)
@@ -90,8 +91,9 @@ dbuf_split_versions(dbuf_t *db, uint64_t txg, bool fill)
 }
 
 /*
- * A record of txg in its place among the others; db_mtx held, data private. A straggler's
- * record of an older txg shares db_data with the newer ones until it is written.
+ * A record of txg in its place among the others; db_mtx held, data private. A
+ * straggler's record of an older txg shares db_data with the newer ones until it is
+ * written.
  */
 static dbuf_dirty_t *
 dbuf_dirty_add(dbuf_t *db, uint64_t txg, dbuf_t *pin)
@@ -122,8 +124,9 @@ dbuf_dirty_add(dbuf_t *db, uint64_t txg, dbuf_t *pin)
 }
 
 /*
- * What must be true before a record is added and cannot be done under db_mtx: the object
- * is long enough, the L1 is in memory (returned, held), the dnode is on the dirty list.
+ * What must be true before a record is added and cannot be done under db_mtx: the
+ * object is long enough, the L1 is in memory (returned, held), the dnode is on the
+ * dirty list.
  */
 static dbuf_t *
 dbuf_dirty_prepare(dbuf_t *db, dmu_tx_t *tx)
@@ -180,7 +183,8 @@ dbuf_dirty_enter(dbuf_t *db, dmu_tx_t *tx)
 		(void)dbuf_dirty_add(db, txg, pin);
 		return;
 	}
-	/* Somebody of the same txg was faster; the record cannot go while our tx lives. */
+	/* Somebody of the same txg was faster; the record cannot go while our tx lives.
+	 */
 	if (pin != NULL) {
 		mutex_exit(&db->db_mtx);
 		dbuf_rele(pin);
@@ -196,8 +200,9 @@ dbuf_will_dirty(dbuf_t *db, dmu_tx_t *tx)
 }
 
 /*
- * The change of a straggler belongs to its own version and all newer ones. Newer records that
- * have their own buffer hold what db_data was when an even newer txg began.
+ * The change of a straggler belongs to its own version and all newer ones. Newer
+ * records that have their own buffer hold what db_data was when an even newer txg
+ * began.
  */
 static void
 dbuf_spread(dbuf_t *db, uint64_t txg, uint64_t off, uint64_t len)
@@ -270,11 +275,11 @@ dbuf_fill_done(dbuf_t *db, dmu_tx_t *tx)
 	mutex_exit(&db->db_mtx);
 }
 
-/* ---- undoing ---------------------------------------------------------------------------------- */
+/* ---- undoing ------------------------------------------------------------- */
 
 /*
- * Take the record off its dbuf. If it owned its buffer that goes with it, unless holders
- * might still look at what was db_data once.
+ * Take the record off its dbuf. If it owned its buffer that goes with it, unless
+ * holders might still look at what was db_data once.
  */
 static void
 dbuf_dirty_unlink(dbuf_dirty_t *dr)
@@ -356,9 +361,10 @@ dbuf_undirty(dbuf_t *db, uint64_t txg)
 }
 
 /*
- * db's block is freed in txg: its change of this txg is void, what newer txgs have becomes
- * zero, older versions stay as they are. Whoever holds it sees zeros; without holders the
- * data goes, and the next reader finds the block in the dnode's free ranges.
+ * db's block is freed in txg: its change of this txg is void, what newer txgs have
+ * becomes zero, older versions stay as they are. Whoever holds it sees zeros; without
+ * holders the data goes, and the next reader finds the block in the dnode's free
+ * ranges.
  */
 static void
 dbuf_free_one(dbuf_t *db, uint64_t txg)

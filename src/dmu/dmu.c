@@ -1,10 +1,10 @@
 /*
- * dmu: the data management unit. This file: buffers and data by byte ranges; what the upper
- * layers call most.
+ * dmu: the data management unit. This file: buffers and data by byte ranges; what the
+ * upper layers call most.
  *
- * The problem. Many threads change many objects while what they changed a moment ago is being
- * written out, and what reaches the disk must be the state at one point in time. A crash
- * must lose whole transactions or nothing.
+ * The problem. Many threads change many objects while what they changed a moment ago is
+ * being written out, and what reaches the disk must be the state at one point in time.
+ * A crash must lose whole transactions or nothing.
  *
  * The idea. Every change belongs to a transaction, every transaction to a txg. A block
  * that is changed keeps a version for each txg in flight. A txg's versions are
@@ -22,20 +22,21 @@
  *   dmu_zfetch.c   reading ahead;  dmu_traverse.c walking stored trees
  *
  * Invariants.
- *  - The newest version of a block is db_data; a record's data never changes while it is
- *    being written.
- *  - Pointers (indirect blocks, dnode blocks, dn_phys) change in the sync thread's txg only,
- *    and the dbuf of a block whose pointer may change soon is in memory.
+ *  - The newest version of a block is db_data; a record's data never changes while it
+ * is being written.
+ *  - Pointers (indirect blocks, dnode blocks, dn_phys) change in the sync thread's txg
+ * only, and the dbuf of a block whose pointer may change soon is in memory.
  *  - dn_used is the sum of dsize over the tree; births minus deaths told to the dsl are
  *    exactly the blocks reachable from the root.
  *  - An object number freed in a txg is not given out again before that txg is on disk.
  *
- * Locks, first to last: oc_lock > os_obj_lock; dn_struct_rwlock > db_mtx > dn_mtx > os_lock;
- * dnb_lock > db_mtx of a dnode block; dn_dbufs_mtx > hash bucket > LRU list. None is held while
- * waiting for I/O.
+ * Locks, first to last: oc_lock > os_obj_lock; dn_struct_rwlock > db_mtx > dn_mtx >
+ * os_lock; dnb_lock > db_mtx of a dnode block; dn_dbufs_mtx > hash bucket > LRU list.
+ * None is held while waiting for I/O.
  *
- * What can fail: reading (EIO, ECKSUM), entering a txg. What is dirtied after dmu_tx_assign
- * cannot fail; a write that fails on all devices suspends the pool below us.
+ * What can fail: reading (EIO, ECKSUM), entering a txg. What is dirtied after
+ * dmu_tx_assign cannot fail; a write that fails on all devices suspends the pool below
+ * us.
  */
 #include "dmu/dmu_impl.h"
 
@@ -53,7 +54,7 @@ dmu_fini(void)
 	dbuf_fini();
 }
 
-/* ---- one buffer ----------------------------------------------------------------------------- */
+/* ---- one buffer ---------------------------------------------------------- */
 
 /* Block of a byte offset. Objects of odd block size have only block 0. */
 static uint64_t
@@ -125,7 +126,7 @@ dmu_buf_get_objset(dmu_buf_t *db)
 	return (dbuf_of(db)->db_dn->dn_os);
 }
 
-/* ---- users ---------------------------------------------------------------------------------- */
+/* ---- users --------------------------------------------------------------- */
 
 dmu_buf_user_t *
 dmu_buf_set_user(dmu_buf_t *dbp, dmu_buf_user_t *user)
@@ -164,7 +165,7 @@ dmu_buf_remove_user(dmu_buf_t *dbp, dmu_buf_user_t *user)
 	return (old);
 }
 
-/* ---- arrays of buffers ------------------------------------------------------------------------ */
+/* ---- arrays of buffers --------------------------------------------------- */
 
 /* Start all reads, then wait for each; the first error counts. */
 static int
@@ -183,8 +184,8 @@ dbufs_read(dbuf_t **dbs, int n)
 }
 
 static int
-dnode_hold_array(dnode_t *dn, uint64_t offset, uint64_t length, bool read, int *numbufsp,
-    dmu_buf_t ***dbpp)
+dnode_hold_array(dnode_t *dn, uint64_t offset, uint64_t length, bool read,
+    int *numbufsp, dmu_buf_t ***dbpp)
 {
 	if (length == 0 || length > UINT64_MAX - offset)
 		return (EINVAL);
@@ -229,8 +230,8 @@ dmu_buf_hold_array(objset_t *os, uint64_t object, uint64_t offset, uint64_t leng
 }
 
 int
-dmu_buf_hold_array_by_bonus(dmu_buf_t *bonus, uint64_t offset, uint64_t length, bool read,
-    const void *tag, int *numbufsp, dmu_buf_t ***dbpp)
+dmu_buf_hold_array_by_bonus(dmu_buf_t *bonus, uint64_t offset, uint64_t length,
+    bool read, const void *tag, int *numbufsp, dmu_buf_t ***dbpp)
 {
 	(void)tag;
 	return (dnode_hold_array(
@@ -248,7 +249,7 @@ dmu_buf_rele_array(dmu_buf_t **dbp, int numbufs, const void *tag)
 	kmem_free(dbp, (size_t)numbufs * sizeof(dmu_buf_t *));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------- */
 
 /* Without a dbuf: is the block certainly zeros? Saves memory for holes. */
 static bool
@@ -263,11 +264,12 @@ block_is_hole(dnode_t *dn, uint64_t blkid, int *errorp)
 }
 
 /*
- * Read up to one batch of blocks; *donep bytes were copied to buf. Blocks that are there are
- * read in parallel; data is copied under db_mtx, so that it is of one moment.
+ * Read up to one batch of blocks; *donep bytes were copied to buf. Blocks that are
+ * there are read in parallel; data is copied under db_mtx, so that it is of one moment.
  */
 static int
-dnode_read_batch(dnode_t *dn, uint64_t offset, uint64_t size, uint8_t *buf, uint64_t *donep)
+dnode_read_batch(
+    dnode_t *dn, uint64_t offset, uint64_t size, uint8_t *buf, uint64_t *donep)
 {
 	const uint64_t blksz = dn->dn_datablksz, first = dnode_blkid(dn, offset);
 	const uint64_t skip = offset - first * blksz;
@@ -283,7 +285,8 @@ dnode_read_batch(dnode_t *dn, uint64_t offset, uint64_t size, uint8_t *buf, uint
 			(void)dbuf_read(dbs[n], DBR_START);
 	}
 	for (int i = 0; i < n; i++) {
-		const uint64_t off = i == 0 ? skip : 0, len = MIN(blksz - off, size - done);
+		const uint64_t off = i == 0 ? skip : 0,
+			       len = MIN(blksz - off, size - done);
 		if (dbs[i] == NULL) {
 			memset(buf + done, 0, len);
 			done += len;
@@ -295,7 +298,8 @@ dnode_read_batch(dnode_t *dn, uint64_t offset, uint64_t size, uint8_t *buf, uint
 			mutex_enter(&dbs[i]->db_mtx);
 			/* A free may have taken the data just now: zeros. */
 			if (dbs[i]->db.db_data != NULL)
-				memcpy(buf + done, (uint8_t *)dbs[i]->db.db_data + off, len);
+				memcpy(buf + done, (uint8_t *)dbs[i]->db.db_data + off,
+				    len);
 			else
 				memset(buf + done, 0, len);
 			mutex_exit(&dbs[i]->db_mtx);
@@ -316,8 +320,9 @@ dnode_read(dnode_t *dn, uint64_t offset, uint64_t size, void *buf, int flags)
 		return (0);
 	if (dn->dn_datablkshift == 0) {
 		/* One block of odd size; behind it there is nothing. */
-		const uint64_t in = offset < dn->dn_datablksz ?
-		    MIN(size, dn->dn_datablksz - offset) : 0;
+		const uint64_t in = offset < dn->dn_datablksz
+					? MIN(size, dn->dn_datablksz - offset)
+					: 0;
 		memset(p + in, 0, size - in);
 		size = in;
 	}
@@ -338,7 +343,8 @@ dnode_read(dnode_t *dn, uint64_t offset, uint64_t size, void *buf, int flags)
 }
 
 int
-dmu_read(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, void *buf, int flags)
+dmu_read(
+    objset_t *os, uint64_t object, uint64_t offset, uint64_t size, void *buf, int flags)
 {
 	dnode_t *dn;
 
@@ -351,12 +357,13 @@ dmu_read(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, void *bu
 }
 
 int
-dmu_read_by_bonus(dmu_buf_t *bonus, uint64_t offset, uint64_t size, void *buf, int flags)
+dmu_read_by_bonus(
+    dmu_buf_t *bonus, uint64_t offset, uint64_t size, void *buf, int flags)
 {
 	return (dnode_read(dbuf_of(bonus)->db_dn, offset, size, buf, flags));
 }
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------- */
 
 static int
 dnode_write(dnode_t *dn, uint64_t offset, uint64_t size, const void *buf, dmu_tx_t *tx)
@@ -368,8 +375,10 @@ dnode_write(dnode_t *dn, uint64_t offset, uint64_t size, const void *buf, dmu_tx
 	if (dn->dn_datablkshift == 0 && offset + size > dn->dn_datablksz)
 		return (EIO);
 	while (size > 0) {
-		const uint64_t blksz = dn->dn_datablksz, blkid = dnode_blkid(dn, offset);
-		const uint64_t off = offset - blkid * blksz, len = MIN(blksz - off, size);
+		const uint64_t blksz = dn->dn_datablksz,
+			       blkid = dnode_blkid(dn, offset);
+		const uint64_t off = offset - blkid * blksz,
+			       len = MIN(blksz - off, size);
 		dbuf_t *db = dbuf_hold(dn, 0, blkid);
 
 		if (len == blksz) {
@@ -393,8 +402,8 @@ dnode_write(dnode_t *dn, uint64_t offset, uint64_t size, const void *buf, dmu_tx
 }
 
 int
-dmu_write(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, const void *buf,
-    dmu_tx_t *tx)
+dmu_write(objset_t *os, uint64_t object, uint64_t offset, uint64_t size,
+    const void *buf, dmu_tx_t *tx)
 {
 	dnode_t *dn;
 
@@ -413,10 +422,11 @@ dmu_write_by_bonus(
 	return (dnode_write(dbuf_of(bonus)->db_dn, offset, size, buf, tx));
 }
 
-/* ---- freeing ---------------------------------------------------------------------------------------- */
+/* ---- freeing ------------------------------------------------------------- */
 
 int
-dmu_free_range(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dmu_tx_t *tx)
+dmu_free_range(
+    objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dmu_tx_t *tx)
 {
 	dnode_t *dn;
 
@@ -444,8 +454,8 @@ free_chunk_start(dnode_t *dn, uint64_t offset, uint64_t end)
 	while (end - offset > bytes) {
 		const uint64_t start = (end - bytes) / blksz;
 		uint64_t data = start;
-		if (dnode_next_block(dn, 0, &data, 0, 0) == 0 && data < start +
-		    bytes / blksz / 2)
+		if (dnode_next_block(dn, 0, &data, 0, 0) == 0 &&
+		    data < start + bytes / blksz / 2)
 			return (MAX(offset, start * blksz));
 		if (bytes > UINT64_MAX / 4)
 			break;
@@ -503,7 +513,7 @@ dmu_free_long_object(objset_t *os, uint64_t object)
 	return (error);
 }
 
-/* ---- data and holes ------------------------------------------------------------------------------------ */
+/* ---- data and holes ------------------------------------------------------ */
 
 /* Is the block data as of now? -1: look at the synced tree. */
 static int
@@ -554,10 +564,12 @@ dnode_offset_next(dnode_t *dn, bool hole, uint64_t *blkidp)
 	const uint64_t maxblkid = dn_maxblkid_get(dn);
 
 	while (blkid <= maxblkid) {
-		/* What is dirty first: what stops being dirty meanwhile is in the tree. */
+		/* What is dirty first: what stops being dirty meanwhile is in the tree.
+		 */
 		const uint64_t dirty = hole ? 0 : next_dirty_block(dn, blkid);
 		uint64_t found = blkid;
-		const int error = dnode_next_block(dn, hole ? DNN_HOLE : 0, &found, 0, 0);
+		const int error =
+		    dnode_next_block(dn, hole ? DNN_HOLE : 0, &found, 0, 0);
 		if (error != 0 && error != ESRCH)
 			return (error);
 		if (error == ESRCH)

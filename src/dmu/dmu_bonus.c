@@ -3,7 +3,7 @@
  */
 #include "dmu/dmu_impl.h"
 
-/* ---- bonus ------------------------------------------------------------------------------------- */
+/* ---- bonus --------------------------------------------------------------- */
 
 int
 dmu_bonus_hold(objset_t *os, uint64_t object, const void *tag, dmu_buf_t **dbp)
@@ -44,7 +44,8 @@ dmu_set_bonus(dmu_buf_t *bonus, int newsize, dmu_tx_t *tx)
 	dbuf_will_dirty(db, tx);
 	mutex_enter(&db->db_mtx);
 	if ((uint64_t)newsize < bonus->db_size)
-		memset((char *)bonus->db_data + newsize, 0, bonus->db_size - (uint64_t)newsize);
+		memset((char *)bonus->db_data + newsize, 0,
+		    bonus->db_size - (uint64_t)newsize);
 	bonus->db_size = (uint64_t)newsize;
 	mutex_enter(&dn->dn_mtx);
 	nx->nx_bonuslen = dn->dn_bonuslen = (uint16_t)newsize;
@@ -82,7 +83,7 @@ dmu_get_bonustype(dmu_buf_t *bonus)
 	return (type);
 }
 
-/* ---- spill -------------------------------------------------------------------------------------- */
+/* ---- spill --------------------------------------------------------------- */
 
 static bool
 dnode_has_spill(dnode_t *dn)

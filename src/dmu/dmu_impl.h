@@ -19,7 +19,7 @@ typedef struct objset_sync objset_sync_t;
 typedef struct dnode_block dnode_block_t;
 typedef struct zfetch zfetch_t;
 
-/* ---- dbufs (dbuf.c, dbuf_dirty.c) ----------------------------------------------------------- */
+/* ---- dbufs (dbuf.c, dbuf_dirty.c) ---------------------------------------- */
 
 typedef enum dbuf_state {
 	DB_UNCACHED, /* no data */
@@ -30,8 +30,8 @@ typedef enum dbuf_state {
 
 /*
  * A block changed in one txg and not yet on disk. Newest first on db_dirty. The newest
- * record's data is db_data itself, until somebody dirties the block in a later txg: then the
- * older record gets a buffer of its own.
+ * record's data is db_data itself, until somebody dirties the block in a later txg:
+ * then the older record gets a buffer of its own.
  */
 struct dbuf_dirty {
 	dbuf_t *dr_db; /* held */
@@ -40,7 +40,8 @@ struct dbuf_dirty {
 	uint64_t dr_size;
 	dbuf_dirty_t *dr_older;
 	bool dr_inflight; /* being written: data must not change */
-	dbuf_t *dr_pin;   /* held: the L1 that will get the pointer, so that sync need not read */
+	dbuf_t *dr_pin; /* held: the L1 that will get the pointer, so that sync need not
+			   read */
 	list_node_t dr_node; /* dn_dirty[txg], dn_mtx */
 	/* while syncing */
 	blkptr_t dr_bp;
@@ -48,7 +49,8 @@ struct dbuf_dirty {
 	objset_sync_t *dr_sync;
 };
 
-/* A buffer that was replaced while somebody may still look at it; goes with the last hold. */
+/* A buffer that was replaced while somebody may still look at it; goes with the last
+ * hold. */
 typedef struct dbuf_stale {
 	struct dbuf_stale *ds_next;
 	arc_buf_t *ds_arc;
@@ -57,12 +59,12 @@ typedef struct dbuf_stale {
 } dbuf_stale_t;
 
 struct dbuf {
-	dmu_buf_t db; /* first member: what holders see */
+	dmu_buf_t db;	/* first member: what holders see */
 	dnode_t *db_dn; /* held */
 	uint64_t db_blkid;
 	uint8_t db_level;
 	bool db_in_hash, db_on_lru; /* bucket lock, LRU lock */
-	uint64_t db_holds;          /* 0→1 only under the bucket lock */
+	uint64_t db_holds;	    /* 0→1 only under the bucket lock */
 
 	kmutex_t db_mtx; /* what follows */
 	kcondvar_t db_cv;
@@ -74,7 +76,7 @@ struct dbuf {
 	dbuf_dirty_t *db_dirty;
 	dbuf_stale_t *db_stale;
 	dmu_buf_user_t *db_user;
-	blkptr_t db_bp; /* where the clean data is on disk */
+	blkptr_t db_bp;		 /* where the clean data is on disk */
 	dnode_block_t *db_dnblk; /* level 0 of the meta-dnode */
 
 	dbuf_t *db_parent; /* indirect blocks: the one above, held; struct lock */
@@ -99,12 +101,14 @@ dbuf_t *dbuf_find(dnode_t *dn, int level, uint64_t blkid);
 dbuf_t *dbuf_hold(dnode_t *dn, int level, uint64_t blkid);
 void dbuf_add_ref(dbuf_t *db);
 void dbuf_rele(dbuf_t *db);
-/* Take db from dn_dbufs iteration: held, or NULL if it is about to go. dn_dbufs_mtx held. */
+/* Take db from dn_dbufs iteration: held, or NULL if it is about to go. dn_dbufs_mtx
+ * held. */
 bool dbuf_try_hold(dbuf_t *db);
-/* The next level-0 dbuf in memory at or after blkid (bonus and spill come last), held; or NULL. */
+/* The next level-0 dbuf in memory at or after blkid (bonus and spill come last), held;
+ * or NULL. */
 dbuf_t *dbuf_next_held(dnode_t *dn, uint64_t blkid);
-#define DBR_START 0x1   /* only start */
-#define DBR_SYNC 0x2    /* sync thread: does not fail (the pool suspends) */
+#define DBR_START 0x1 /* only start */
+#define DBR_SYNC 0x2  /* sync thread: does not fail (the pool suspends) */
 #define DBR_PREFETCH 0x4
 int dbuf_read(dbuf_t *db, uint32_t flags);
 /* Own, changeable data; db_mtx held, CACHED. */
@@ -128,8 +132,8 @@ void dbuf_will_dirty(dbuf_t *db, dmu_tx_t *tx);
 void dbuf_will_fill(dbuf_t *db, dmu_tx_t *tx);
 void dbuf_fill_done(dbuf_t *db, dmu_tx_t *tx);
 /* Change part of the content in tx in one step that no later txg can split. */
-void dbuf_write_part(
-    dbuf_t *db, uint64_t off, uint64_t len, const void *src /* NULL: zeros */, dmu_tx_t *tx);
+void dbuf_write_part(dbuf_t *db, uint64_t off, uint64_t len,
+    const void *src /* NULL: zeros */, dmu_tx_t *tx);
 /* Blocks [start, end) read as zeros from now on in tx's txg. */
 void dbuf_free_range(dnode_t *dn, uint64_t start, uint64_t end, dmu_tx_t *tx);
 void dbuf_undirty(dbuf_t *db, uint64_t txg);
@@ -142,7 +146,7 @@ void dbuf_spill_removed(dbuf_t *db, dmu_tx_t *tx);
 /* The record has been written (or copied): take it off its dbuf and free it. */
 void dbuf_dirty_done(dbuf_dirty_t *dr);
 
-/* ---- dnodes --------------------------------------------------------------------------------- */
+/* ---- dnodes -------------------------------------------------------------- */
 
 /* Changes of the header in one txg, applied when it syncs. */
 #define DNX_ALLOC 0x001
@@ -169,16 +173,16 @@ struct dnode {
 	uint64_t dn_object;
 	dbuf_t *dn_blkdb; /* dnode block, held; NULL for the four in the header */
 	int dn_slots;
-	bool dn_dead;      /* freed on disk: only old holders know it */
+	bool dn_dead;	   /* freed on disk: only old holders know it */
 	uint64_t dn_holds; /* 0→1 only under dnb_lock */
 
 	/*
-	 * The shape: nlevels, block size, place of the block pointers. Written by the sync thread
-	 * (growth) and by block size changes and extension.
+	 * The shape: nlevels, block size, place of the block pointers. Written by the
+	 * sync thread (growth) and by block size changes and extension.
 	 */
 	krwlock_t dn_struct_rwlock;
-	uint64_t dn_maxblkid;  /* as of the open txg */
-	uint32_t dn_datablksz; /* bytes */
+	uint64_t dn_maxblkid;	 /* as of the open txg */
+	uint32_t dn_datablksz;	 /* bytes */
 	uint8_t dn_datablkshift; /* 0: not a power of two */
 	uint8_t dn_indblkshift;
 
@@ -187,13 +191,14 @@ struct dnode {
 	uint16_t dn_bonuslen;
 	bool dn_have_spill;
 	uint64_t dn_free_txg, dn_alloc_txg;
-	dnode_phys_t *dn_phys; /* as synced; own copy of 512 * dn_slots bytes; nlevels also struct lock */
+	dnode_phys_t *dn_phys; /* as synced; own copy of 512 * dn_slots bytes; nlevels
+				  also struct lock */
 	dnode_next_t dn_next[TXG_SIZE];
 	list_t dn_dirty[TXG_SIZE]; /* dbuf_dirty_t of level 0, bonus, spill */
 	range_tree_t *dn_free_ranges[TXG_SIZE]; /* block ids; NULL: none */
 	dbuf_t *dn_pin[TXG_SIZE];
 	list_node_t dn_dirty_link[TXG_SIZE]; /* os_dirty_dnodes; os_lock */
-	bool dn_is_dirty[TXG_SIZE];          /* os_lock */
+	bool dn_is_dirty[TXG_SIZE];	     /* os_lock */
 
 	kmutex_t dn_dbufs_mtx;
 	avl_tree_t dn_dbufs;
@@ -215,7 +220,8 @@ void dnode_add_ref(dnode_t *dn);
 void dnode_rele(dnode_t *dn);
 dnode_t *dnode_special_create(objset_t *os, uint64_t object, const dnode_phys_t *dnp);
 void dnode_special_destroy(dnode_t *dn);
-/* Claim `slots` free slots from `object` on. EEXIST/ENOSPC, EIO. The dnode is held and in use. */
+/* Claim `slots` free slots from `object` on. EEXIST/ENOSPC, EIO. The dnode is held and
+ * in use. */
 int dnode_claim_slots(objset_t *os, uint64_t object, int slots, dnode_t **dnp);
 void dnode_allocate(dnode_t *dn, dmu_object_type_t ot, int blocksize, int ibs,
     dmu_object_type_t bonustype, int bonuslen, dmu_tx_t *tx);
@@ -228,8 +234,10 @@ void dnode_free_range(dnode_t *dn, uint64_t off, uint64_t len, dmu_tx_t *tx);
 /* Is the block in a range freed and not yet synced? */
 bool dnode_block_freed(dnode_t *dn, uint64_t blkid);
 bool dnode_has_frees(dnode_t *dn); /* is there any such range? */
-/* The pointer of a block as synced; a hole if there is none. May read indirect blocks. */
-int dnode_bp_lookup(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t dbr_flags);
+/* The pointer of a block as synced; a hole if there is none. May read indirect blocks.
+ */
+int dnode_bp_lookup(
+    dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t dbr_flags);
 /* Find the next block at or after *blkid in the synced tree. ESRCH. dnode_next.c */
 #define DNN_HOLE 0x1
 #define DNN_NOTFULL 0x2 /* meta-dnode: a hole, or fewer dnodes than fit */
@@ -239,7 +247,8 @@ int dnode_bonus_capacity(const dnode_t *dn);
 void dnode_block_destroy(dbuf_t *db);
 /* The dnode block of an object, read and held. */
 int dnode_block_hold(objset_t *os, uint64_t object, dbuf_t **dbp);
-/* First run of `slots` free slots from `slot` on in a held, read dnode block; 32: none. */
+/* First run of `slots` free slots from `slot` on in a held, read dnode block; 32: none.
+ */
 unsigned dnode_block_free_run(dbuf_t *db, unsigned slot, int slots);
 /* First object (hole: free slot) at or after *slotp. */
 bool dnode_block_find(dbuf_t *db, unsigned *slotp, bool hole);
@@ -265,7 +274,7 @@ dn_maxblkid_get(dnode_t *dn)
 /* Blocks that nlevels levels can address; saturates. */
 uint64_t dnode_capacity(int nblkptr, int epbs, int nlevels);
 
-/* ---- object sets ------------------------------------------------------------------------------ */
+/* ---- object sets --------------------------------------------------------- */
 
 typedef struct os_alloc_chunk {
 	kmutex_t oc_lock;
@@ -286,9 +295,9 @@ struct objset {
 	void *os_private, *os_user;
 	objset_props_t os_props;
 	bool os_readonly;
-	uint64_t os_features; /* atomic bits: seen at birth */
+	uint64_t os_features;	/* atomic bits: seen at birth */
 	objset_phys_t *os_phys; /* host order, the size of the largest version */
-	uint64_t os_phys_size;  /* as read */
+	uint64_t os_phys_size;	/* as read */
 	blkptr_t os_rootbp;
 	dnode_t *os_mdn;
 	dnode_t *os_acct[3]; /* user, group, project */
@@ -317,14 +326,14 @@ void dmu_objset_setdirty(objset_t *os, dmu_tx_t *tx);
 uint64_t objset_phys_size(objset_t *os);
 void dmu_feature_seen(objset_t *os, spa_feature_t f);
 
-/* ---- sync (dmu_sync.c, dnode_sync.c) -------------------------------------------------------- */
+/* ---- sync (dmu_sync.c, dnode_sync.c) ------------------------------------- */
 
 typedef enum sync_kind { SN_OBJSET, SN_DNODE, SN_BLOCK } sync_kind_t;
 
 /*
- * Something that waits for the pointers of what is below it: an indirect or dnode block,
- * a dnode, the object set header. sn_pending counts them, plus one for the sync thread until it has
- * added all.
+ * Something that waits for the pointers of what is below it: an indirect or dnode
+ * block, a dnode, the object set header. sn_pending counts them, plus one for the sync
+ * thread until it has added all.
  */
 struct sync_node {
 	sync_kind_t sn_kind;
@@ -360,25 +369,32 @@ sync_node_t *sync_node_block(objset_sync_t *ss, dnode_t *dn, int level, uint64_t
 void sync_bp_get(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp);
 void sync_bp_put(dnode_t *dn, int level, uint64_t blkid, const blkptr_t *bp);
 void sync_leaf(objset_sync_t *ss, dbuf_dirty_t *dr);
-/* Births and deaths of one pointer: dn_used, features, the dsl. defer: kill when the sync is done. */
-void sync_block_changed(objset_sync_t *ss, dnode_t *dn, const blkptr_t *old, const blkptr_t *new,
-    bool defer);
+/* Births and deaths of one pointer: dn_used, features, the dsl. defer: kill when the
+ * sync is done. */
+void sync_block_changed(objset_sync_t *ss, dnode_t *dn, const blkptr_t *old,
+    const blkptr_t *new, bool defer);
 void sync_dnode(objset_sync_t *ss, dnode_t *dn);
 void sync_grow(objset_sync_t *ss, dnode_t *dn, uint64_t maxblkid);
-void sync_hole_bp(objset_sync_t *ss, const blkptr_t *old, dmu_object_type_t type, int level,
-    uint64_t lsize, blkptr_t *bp);
+void sync_hole_bp(objset_sync_t *ss, const blkptr_t *old, dmu_object_type_t type,
+    int level, uint64_t lsize, blkptr_t *bp);
 bool dmu_objset_accounting(objset_t *os);
 void sync_acct_before(objset_sync_t *ss, dnode_t *dn);
 void sync_acct_flags(objset_sync_t *ss, dnode_t *dn);
 void sync_acct_after(objset_sync_t *ss, dnode_t *dn);
 
-void dmu_write_policy(objset_t *os, dnode_t *dn, dmu_object_type_t type, int level, bool spill,
-    uint64_t lsize, zio_prop_t *zp);
+void dmu_write_policy(objset_t *os, dnode_t *dn, dmu_object_type_t type, int level,
+    bool spill, uint64_t lsize, zio_prop_t *zp);
 
-/* ---- transactions ------------------------------------------------------------------------------ */
+/* ---- transactions -------------------------------------------------------- */
 
 typedef enum dmu_tx_hold_type {
-	THT_WRITE, THT_FREE, THT_ZAP, THT_BONUS, THT_SPILL, THT_SPACE, THT_NEWOBJECT
+	THT_WRITE,
+	THT_FREE,
+	THT_ZAP,
+	THT_BONUS,
+	THT_SPILL,
+	THT_SPACE,
+	THT_NEWOBJECT
 } dmu_tx_hold_type_t;
 typedef struct dmu_tx_hold {
 	list_node_t txh_node;
@@ -407,7 +423,7 @@ struct dmu_tx {
 void dmu_tx_check(dmu_tx_t *tx, dbuf_t *db);
 void dmu_tx_callbacks_fini(void);
 
-/* ---- prefetch ---------------------------------------------------------------------------------- */
+/* ---- prefetch ------------------------------------------------------------ */
 void zfetch_read(dnode_t *dn, uint64_t blkid, uint64_t nblks);
 void zfetch_destroy(dnode_t *dn);
 
@@ -415,8 +431,9 @@ void zfetch_destroy(dnode_t *dn);
 static inline uint64_t
 dbuf_alloc_size(const dbuf_t *db)
 {
-	return (db->db_blkid == DMU_BONUS_BLKID ?
-	    (uint64_t)dnode_bonus_capacity(db->db_dn) : db->db.db_size);
+	return (db->db_blkid == DMU_BONUS_BLKID
+		    ? (uint64_t)dnode_bonus_capacity(db->db_dn)
+		    : db->db.db_size);
 }
 
 static inline dbuf_t *

@@ -1,17 +1,17 @@
 /*
  * Objects: allocating numbers, freeing, header changes, information.
  *
- * Numbers. Threads that create at the same time must not fight for one dnode block, so each
- * takes a chunk of four blocks for itself and fills it (os_chunk). Chunks come from
- * os_obj_next, which moves up through the object set, skipping what fill counts say is full;
- * once a txg, if enough was freed, it starts again at the bottom.
+ * Numbers. Threads that create at the same time must not fight for one dnode block, so
+ * each takes a chunk of four blocks for itself and fills it (os_chunk). Chunks come
+ * from os_obj_next, which moves up through the object set, skipping what fill counts
+ * say is full; once a txg, if enough was freed, it starts again at the bottom.
  */
 #include "dmu/dmu_impl.h"
 
 #define ALLOC_CHUNK (4 * DNODES_PER_BLOCK)
 #define ALLOC_RESTART_FREED (2 * DNODES_PER_BLOCK)
 
-/* ---- allocation --------------------------------------------------------------------------------- */
+/* ---- allocation ---------------------------------------------------------- */
 
 /* Threads get numbers, so that each keeps to one chunk. */
 static int
@@ -45,7 +45,8 @@ alloc_new_chunk(objset_t *os, os_alloc_chunk_t *oc, dmu_tx_t *tx)
 	mutex_exit(&os->os_obj_lock);
 }
 
-/* Claim slots in the chunk's current block; ENOSPC: the block has no room, go on to the next. */
+/* Claim slots in the chunk's current block; ENOSPC: the block has no room, go on to the
+ * next. */
 static int
 alloc_in_block(objset_t *os, os_alloc_chunk_t *oc, int slots, dnode_t **dnp)
 {
@@ -80,8 +81,8 @@ alloc_in_block(objset_t *os, os_alloc_chunk_t *oc, int slots, dnode_t **dnp)
 static int
 alloc_slots(objset_t *os, int dnodesize)
 {
-	const int max = dmu_objset_is_mos(os) ? (int)DNODE_MIN_SIZE :
-	    spa_maxdnodesize(os->os_spa);
+	const int max =
+	    dmu_objset_is_mos(os) ? (int)DNODE_MIN_SIZE : spa_maxdnodesize(os->os_spa);
 
 	if (dnodesize == 0)
 		dnodesize = (int)os->os_props.op_dnodesize;
@@ -105,7 +106,8 @@ dmu_object_alloc_dnsize(objset_t *os, dmu_object_type_t type, int blocksize,
 			break;
 	}
 	mutex_exit(&oc->oc_lock);
-	dnode_allocate(dn, type, blocksize, indirect_blockshift, bonustype, bonuslen, tx);
+	dnode_allocate(
+	    dn, type, blocksize, indirect_blockshift, bonustype, bonuslen, tx);
 	const uint64_t object = dn->dn_object;
 	dnode_rele(dn);
 	return (object);
@@ -115,20 +117,23 @@ uint64_t
 dmu_object_alloc(objset_t *os, dmu_object_type_t type, int blocksize,
     dmu_object_type_t bonustype, int bonuslen, dmu_tx_t *tx)
 {
-	return (dmu_object_alloc_dnsize(os, type, blocksize, 0, bonustype, bonuslen, 0, tx));
+	return (dmu_object_alloc_dnsize(
+	    os, type, blocksize, 0, bonustype, bonuslen, 0, tx));
 }
 
 int
-dmu_object_claim_ibs(objset_t *os, uint64_t object, dmu_object_type_t type, int blocksize,
-    int indirect_blockshift, dmu_object_type_t bonustype, int bonuslen, int dnodesize,
-    dmu_tx_t *tx)
+dmu_object_claim_ibs(objset_t *os, uint64_t object, dmu_object_type_t type,
+    int blocksize, int indirect_blockshift, dmu_object_type_t bonustype, int bonuslen,
+    int dnodesize, dmu_tx_t *tx)
 {
 	dnode_t *dn;
 
-	const int error = dnode_claim_slots(os, object, alloc_slots(os, dnodesize), &dn);
+	const int error =
+	    dnode_claim_slots(os, object, alloc_slots(os, dnodesize), &dn);
 	if (error != 0)
 		return (error);
-	dnode_allocate(dn, type, blocksize, indirect_blockshift, bonustype, bonuslen, tx);
+	dnode_allocate(
+	    dn, type, blocksize, indirect_blockshift, bonustype, bonuslen, tx);
 	dnode_rele(dn);
 	return (0);
 }
@@ -155,17 +160,18 @@ dmu_object_free(objset_t *os, uint64_t object, dmu_tx_t *tx)
 	return (0);
 }
 
-/* ---- walking -------------------------------------------------------------------------------------- */
+/* ---- walking ------------------------------------------------------------- */
 
-/* The next dnode block that may be of interest, from *blkid on: on disk or in memory. */
+/* The next dnode block that may be of interest, from *blkid on: on disk or in memory.
+ */
 static int
 next_dnode_block(objset_t *os, uint64_t *blkid, bool hole, uint64_t txg)
 {
 	uint64_t stored = *blkid;
 	dbuf_t *db;
 
-	const int error = dnode_next_block(
-	    os->os_mdn, hole ? DNN_NOTFULL : 0, &stored, txg, 0);
+	const int error =
+	    dnode_next_block(os->os_mdn, hole ? DNN_NOTFULL : 0, &stored, txg, 0);
 	if (error != 0 && error != ESRCH)
 		return (error);
 	db = txg == 0 ? dbuf_next_held(os->os_mdn, *blkid) : NULL;
@@ -205,10 +211,11 @@ dmu_object_next(objset_t *os, uint64_t *objectp, bool hole, uint64_t txg)
 	}
 }
 
-/* ---- header ----------------------------------------------------------------------------------------- */
+/* ---- header -------------------------------------------------------------- */
 
 int
-dmu_object_set_blocksize(objset_t *os, uint64_t object, uint64_t size, int ibs, dmu_tx_t *tx)
+dmu_object_set_blocksize(
+    objset_t *os, uint64_t object, uint64_t size, int ibs, dmu_tx_t *tx)
 {
 	dnode_t *dn;
 	int error;
@@ -222,7 +229,8 @@ dmu_object_set_blocksize(objset_t *os, uint64_t object, uint64_t size, int ibs, 
 
 /* Change one byte of the header; `field` is its DNX_ bit. */
 static int
-object_set_byte(objset_t *os, uint64_t object, uint32_t field, uint8_t value, dmu_tx_t *tx)
+object_set_byte(
+    objset_t *os, uint64_t object, uint32_t field, uint8_t value, dmu_tx_t *tx)
 {
 	dnode_t *dn;
 
@@ -269,7 +277,7 @@ dmu_object_set_type(objset_t *os, uint64_t object, dmu_object_type_t type, dmu_t
 	return (object_set_byte(os, object, DNX_TYPE, (uint8_t)type, tx));
 }
 
-/* ---- information --------------------------------------------------------------------------------------- */
+/* ---- information --------------------------------------------------------- */
 
 /* As st_blocks: format/04 §2.6. */
 static uint64_t
@@ -298,7 +306,8 @@ dnode_info(dnode_t *dn, dmu_object_info_t *doi)
 	doi->doi_nblkptr = dn->dn_nblkptr;
 	doi->doi_flags = dnp->dn_flags;
 	doi->doi_used_bytes = dnode_phys_used(dnp);
-	doi->doi_physical_blocks_512 = dnode_blocks512(doi->doi_used_bytes, dn->dn_slots);
+	doi->doi_physical_blocks_512 =
+	    dnode_blocks512(doi->doi_used_bytes, dn->dn_slots);
 	doi->doi_maxblkid = dn->dn_maxblkid;
 	doi->doi_max_offset = (dn->dn_maxblkid + 1) * dn->dn_datablksz;
 	for (int i = 0; i < dnp->dn_nblkptr; i++) {

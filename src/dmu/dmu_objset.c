@@ -3,7 +3,7 @@
  */
 #include "dmu/dmu_impl.h"
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static objset_t *
 objset_alloc(spa_t *spa, uint64_t dsobj, const objset_ops_t *ops, void *dsl_private)
@@ -57,8 +57,8 @@ static int
 objset_check_phys(objset_phys_t *osp)
 {
 	const dnode_phys_t *mdn = &osp->os_meta_dnode;
-	const dnode_phys_t *acct[3] = { &osp->os_userused_dnode, &osp->os_groupused_dnode,
-		&osp->os_projectused_dnode };
+	const dnode_phys_t *acct[3] = {&osp->os_userused_dnode,
+	    &osp->os_groupused_dnode, &osp->os_projectused_dnode};
 
 	if (mdn->dn_type != DMU_OT_DNODE || dnode_phys_verify(mdn) != 0 ||
 	    dnode_phys_datablksz(mdn) != DNODE_BLOCK_SIZE || mdn->dn_extra_slots != 0)
@@ -82,8 +82,8 @@ objset_specials_create(objset_t *os)
 	    dnode_special_create(os, DMU_USERUSED_OBJECT, &osp->os_userused_dnode);
 	os->os_acct[1] =
 	    dnode_special_create(os, DMU_GROUPUSED_OBJECT, &osp->os_groupused_dnode);
-	os->os_acct[2] =
-	    dnode_special_create(os, DMU_PROJECTUSED_OBJECT, &osp->os_projectused_dnode);
+	os->os_acct[2] = dnode_special_create(
+	    os, DMU_PROJECTUSED_OBJECT, &osp->os_projectused_dnode);
 }
 
 static void
@@ -102,7 +102,8 @@ objset_read_phys(objset_t *os)
 	arc_buf_t *buf;
 	int error;
 
-	if (BP_GET_TYPE(&os->os_rootbp) != DMU_OT_OBJSET || BP_GET_LEVEL(&os->os_rootbp) != 0)
+	if (BP_GET_TYPE(&os->os_rootbp) != DMU_OT_OBJSET ||
+	    BP_GET_LEVEL(&os->os_rootbp) != 0)
 		return (EINVAL);
 	SET_BOOKMARK(&zb, os->os_dsobj, DMU_META_DNODE_OBJECT, ZB_ROOT_LEVEL, 0);
 	error = arc_read_wait(os->os_spa, &os->os_rootbp, ZIO_PRIORITY_SYNC_READ,
@@ -144,20 +145,20 @@ dmu_objset_create_impl(objset_t *os, dmu_objset_type_t type, dmu_tx_t *tx)
 	objset_specials_destroy(os);
 	memset(os->os_phys, 0, sizeof(*os->os_phys));
 	os->os_phys->os_type = type;
-	os->os_phys_size = os->os_spa->spa_version >= 15 ? OBJSET_PHYS_SIZE_V3 :
-	    OBJSET_PHYS_SIZE_V1;
+	os->os_phys_size =
+	    os->os_spa->spa_version >= 15 ? OBJSET_PHYS_SIZE_V3 : OBJSET_PHYS_SIZE_V1;
 	mdn->dn_type = DMU_OT_DNODE;
 	mdn->dn_indblkshift = DN_DEFAULT_INDBLKSHIFT;
 	mdn->dn_nlevels = 1;
 	mdn->dn_nblkptr = DNODE_MAX_NBLKPTR;
 	mdn->dn_datablkszsec = DNODE_BLOCK_SIZE >> SPA_MINBLOCKSHIFT;
 	/*
-	 * All levels it can ever need, so that its shape never changes (format/02 §1.8). The
-	 * MOS stays small and starts flat.
+	 * All levels it can ever need, so that its shape never changes (format/02
+	 * §1.8). The MOS stays small and starts flat.
 	 */
 	while (!dmu_objset_is_mos(os) &&
-	    dnode_capacity(mdn->dn_nblkptr, dnode_phys_epbs(mdn), mdn->dn_nlevels) <
-	    DN_MAX_OBJECT >> DNODES_PER_BLOCK_SHIFT)
+	       dnode_capacity(mdn->dn_nblkptr, dnode_phys_epbs(mdn), mdn->dn_nlevels) <
+		   DN_MAX_OBJECT >> DNODES_PER_BLOCK_SHIFT)
 		mdn->dn_nlevels++;
 	objset_specials_create(os);
 	os->os_obj_next = 0;
@@ -188,17 +189,19 @@ dmu_objset_evict(objset_t *os)
 void
 dmu_objset_close_impl(objset_t *os)
 {
-	/* Reads ahead of anybody's need may still be under way: they hold what they fill. */
+	/* Reads ahead of anybody's need may still be under way: they hold what they
+	 * fill. */
 	for (int i = 0; i < CLOSE_TRIES && dmu_objset_evict(os) != 0; i++)
 		spl_delay(MSEC2NSEC(1));
 	VERIFY0(dmu_objset_evict(os));
 	objset_specials_destroy(os);
 	if (os->os_changes != NULL)
-		kmem_free(os->os_changes, os->os_changes_max * sizeof(dmu_acct_change_t));
+		kmem_free(
+		    os->os_changes, os->os_changes_max * sizeof(dmu_acct_change_t));
 	objset_free(os);
 }
 
-/* ---- accessors ---------------------------------------------------------------------------------- */
+/* ---- accessors ----------------------------------------------------------- */
 
 spa_t *
 dmu_objset_spa(objset_t *os)
@@ -291,11 +294,12 @@ objset_phys_size(objset_t *os)
 
 	if (spa->spa_version < 15)
 		return (OBJSET_PHYS_SIZE_V1);
-	return (spa_feature_is_enabled(spa, SPA_FEATURE_PROJECT_QUOTA) ?
-	    OBJSET_PHYS_SIZE_V3 : OBJSET_PHYS_SIZE_V2);
+	return (spa_feature_is_enabled(spa, SPA_FEATURE_PROJECT_QUOTA)
+		    ? OBJSET_PHYS_SIZE_V3
+		    : OBJSET_PHYS_SIZE_V2);
 }
 
-/* ---- dirty ------------------------------------------------------------------------------------------ */
+/* ---- dirty --------------------------------------------------------------- */
 
 void
 dmu_objset_setdirty(objset_t *os, dmu_tx_t *tx)

@@ -1,25 +1,25 @@
 /*
  * Writing one object set's changes of one txg: the graph.
  *
- * A block can be written when the pointers in it are final, that is when everything below
- * it has been allocated. So the dirty part of the tree is built top down as a graph of
- * sync nodes, each with a zio below that of its parent:
+ * A block can be written when the pointers in it are final, that is when everything
+ * below it has been allocated. So the dirty part of the tree is built top down as a
+ * graph of sync nodes, each with a zio below that of its parent:
  *
  *   header ── meta-dnode ── indirects ── dnode block ── dnode ── indirects ── data
  *   SN_OBJSET  SN_DNODE     SN_BLOCK     SN_BLOCK     SN_DNODE   SN_BLOCK     leaf
  *
- * Data blocks start at once. When a block is ready its pointer goes into the content of its
- * parent, and the parent's count falls; at zero the parent's content is final (fill count,
- * an indirect block of holes becomes zeros) and its own zio, which waited for its
- * children to be ready, runs. Nothing waits for anything to be *written*, except
+ * Data blocks start at once. When a block is ready its pointer goes into the content of
+ * its parent, and the parent's count falls; at zero the parent's content is final (fill
+ * count, an indirect block of holes becomes zeros) and its own zio, which waited for
+ * its children to be ready, runs. Nothing waits for anything to be *written*, except
  * the pio that all of it hangs below.
  *
- * The sync thread holds a count of its own on each node until it has added all children, and
- * drops these in reverse order of creation: children before parents.
+ * The sync thread holds a count of its own on each node until it has added all
+ * children, and drops these in reverse order of creation: children before parents.
  *
  * Content of indirect and dnode blocks is changed here only, under the db_mtx of
- * their dbuf; readers of pointers take that lock too. While the zios run, nobody changes
- * anything of this txg in this object set.
+ * their dbuf; readers of pointers take that lock too. While the zios run, nobody
+ * changes anything of this txg in this object set.
  *
  * Old pointers die when the new ones are ready; the dsl hears of deaths in
  * dmu_objset_sync_done, in the sync thread, because freeing a gang block reads.
@@ -28,7 +28,7 @@
 
 static void sync_node_drop(sync_node_t *sn);
 
-/* ---- the pointers of a dnode ---------------------------------------------------------------- */
+/* ---- the pointers of a dnode --------------------------------------------- */
 
 void
 sync_bp_get(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp)
@@ -71,14 +71,14 @@ sync_bp_put(dnode_t *dn, int level, uint64_t blkid, const blkptr_t *bp)
 		dbuf_t *db = dbuf_find(dn, level + 1, blkid >> epbs);
 		mutex_enter(&db->db_mtx);
 		ASSERT(db->db_arc == NULL);
-		*indirect_block_bp(db->db.db_data, db->db.db_size,
-		    blkid & ((1ULL << epbs) - 1)) = *bp;
+		*indirect_block_bp(
+		    db->db.db_data, db->db.db_size, blkid & ((1ULL << epbs) - 1)) = *bp;
 		mutex_exit(&db->db_mtx);
 		dbuf_rele(db);
 	}
 }
 
-/* ---- births and deaths ------------------------------------------------------------------------- */
+/* ---- births and deaths --------------------------------------------------- */
 
 void
 dmu_feature_seen(objset_t *os, spa_feature_t f)
@@ -131,7 +131,8 @@ static void
 sync_kill_later(objset_t *os, const blkptr_t *bp)
 {
 	mutex_enter(&os->os_kill_lock);
-	if (os->os_kills == NULL || os->os_kills->ok_count == ARRAY_SIZE(os->os_kills->ok_bp)) {
+	if (os->os_kills == NULL ||
+	    os->os_kills->ok_count == ARRAY_SIZE(os->os_kills->ok_bp)) {
 		os_kill_t *ok = kmem_alloc(sizeof(*ok), KM_SLEEP);
 		ok->ok_count = 0;
 		ok->ok_next = os->os_kills;
@@ -175,15 +176,16 @@ sync_used_add(dnode_t *dn, int64_t delta)
 }
 
 void
-sync_block_changed(
-    objset_sync_t *ss, dnode_t *dn, const blkptr_t *old, const blkptr_t *new, bool defer)
+sync_block_changed(objset_sync_t *ss, dnode_t *dn, const blkptr_t *old,
+    const blkptr_t *new, bool defer)
 {
 	objset_t *os = ss->ss_os;
 	const bool born = !BP_IS_HOLE(new), died = !BP_IS_HOLE(old);
 
 	if (!born && !died)
 		return;
-	/* Rewritten in place in a later pass, or not written because nothing changed. */
+	/* Rewritten in place in a later pass, or not written because nothing changed.
+	 */
 	if (born && died && !BP_IS_EMBEDDED(new) && !BP_IS_EMBEDDED(old) &&
 	    DVA_EQUAL(&new->blk_dva[0], &old->blk_dva[0]) &&
 	    BP_GET_PHYSICAL_BIRTH(new) == BP_GET_PHYSICAL_BIRTH(old)) {
@@ -191,8 +193,9 @@ sync_block_changed(
 		return;
 	}
 	if (dn != NULL)
-		sync_used_add(dn, (int64_t)(born ? bp_get_dsize(ss->ss_spa, new) : 0) -
-		    (int64_t)(died ? bp_get_dsize(ss->ss_spa, old) : 0));
+		sync_used_add(
+		    dn, (int64_t)(born ? bp_get_dsize(ss->ss_spa, new) : 0) -
+			    (int64_t)(died ? bp_get_dsize(ss->ss_spa, old) : 0));
 	if (born) {
 		sync_features(os, new);
 		if (os->os_ops != NULL && os->os_ops->oso_block_born != NULL)
@@ -209,12 +212,12 @@ sync_hole_bp(objset_sync_t *ss, const blkptr_t *old, dmu_object_type_t type, int
     uint64_t lsize, blkptr_t *bp)
 {
 	const bool birth = spa_feature_is_active(ss->ss_spa, SPA_FEATURE_HOLE_BIRTH) &&
-	    BP_GET_LOGICAL_BIRTH(old) != 0;
+			   BP_GET_LOGICAL_BIRTH(old) != 0;
 
 	BP_SET_HOLE(bp, lsize, type, level, birth ? ss->ss_txg : 0);
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------- */
 
 /* Fill of an indirect block, or the number of dnodes in a dnode block. */
 static uint64_t
@@ -235,7 +238,7 @@ sync_node_fill(sync_node_t *sn)
 		unsigned slot = 0;
 		const dnode_phys_t *dnp;
 		while ((dnp = dnode_block_next(
-		    db->db.db_data, db->db.db_size, &slot)) != NULL)
+			    db->db.db_data, db->db.db_size, &slot)) != NULL)
 			fill += dnp->dn_type != DMU_OT_NONE;
 	}
 	return (fill);
@@ -265,7 +268,8 @@ sync_dnode_store(sync_node_t *sn)
 	const size_t size = (size_t)dn->dn_slots << DNODE_SHIFT;
 
 	mutex_enter(&dn->dn_mtx);
-	/* Space is known only now; the change records are read when everything is written. */
+	/* Space is known only now; the change records are read when everything is
+	 * written. */
 	switch (dn->dn_object) {
 	case DMU_META_DNODE_OBJECT:
 		osp->os_meta_dnode = *dn->dn_phys;
@@ -285,7 +289,7 @@ sync_dnode_store(sync_node_t *sn)
 		mutex_exit(&dn->dn_mtx);
 		mutex_enter(&db->db_mtx);
 		memcpy((char *)db->db.db_data +
-		    ((dn->dn_object & (DNODES_PER_BLOCK - 1)) << DNODE_SHIFT),
+			   ((dn->dn_object & (DNODES_PER_BLOCK - 1)) << DNODE_SHIFT),
 		    dn->dn_phys, size);
 		mutex_exit(&db->db_mtx);
 		return;
@@ -385,7 +389,7 @@ sync_block_done(zio_t *zio)
 sync_node_t *
 sync_node_block(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
 {
-	sync_node_t key = { .sn_level = level, .sn_blkid = blkid }, *sn, *parent;
+	sync_node_t key = {.sn_level = level, .sn_blkid = blkid}, *sn, *parent;
 	objset_t *os = ss->ss_os;
 	zio_prop_t zp;
 	zbookmark_phys_t zb;
@@ -394,14 +398,16 @@ sync_node_block(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
 	if (sn != NULL)
 		return (sn);
 	ASSERT3S(level, <, dn->dn_phys->dn_nlevels);
-	parent = level == dn->dn_phys->dn_nlevels - 1 ? dn->dn_sync_node :
-	    sync_node_block(ss, dn, level + 1, blkid >> dn_epbs(dn));
+	parent = level == dn->dn_phys->dn_nlevels - 1
+		     ? dn->dn_sync_node
+		     : sync_node_block(ss, dn, level + 1, blkid >> dn_epbs(dn));
 	sn = sync_node_create(ss, SN_BLOCK, parent);
 	sn->sn_dn = dn;
 	sn->sn_level = level;
 	sn->sn_blkid = blkid;
 	sn->sn_db = dbuf_hold(dn, level, blkid);
-	/* Pinned in memory by what is dirty below it, or a suspended pool waits here. */
+	/* Pinned in memory by what is dirty below it, or a suspended pool waits here.
+	 */
 	VERIFY0(dbuf_read(sn->sn_db, DBR_SYNC));
 	mutex_enter(&sn->sn_db->db_mtx);
 	dbuf_make_private(sn->sn_db);
@@ -418,7 +424,7 @@ sync_node_block(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
 	return (sn);
 }
 
-/* ---- leaves --------------------------------------------------------------------------------------- */
+/* ---- leaves -------------------------------------------------------------- */
 
 static void
 sync_leaf_ready(zio_t *zio)
@@ -449,13 +455,15 @@ sync_leaf(objset_sync_t *ss, dbuf_dirty_t *dr)
 	dnode_t *dn = db->db_dn;
 	const bool spill = db->db_blkid == DMU_SPILL_BLKID;
 	const dmu_object_type_t type =
-	    (dmu_object_type_t)(spill ? dn->dn_phys->dn_bonustype : dn->dn_phys->dn_type);
+	    (dmu_object_type_t)(spill ? dn->dn_phys->dn_bonustype
+				      : dn->dn_phys->dn_type);
 	zio_prop_t zp;
 	zbookmark_phys_t zb;
 
 	dr->dr_sync = ss;
-	dr->dr_parent = spill || dn->dn_phys->dn_nlevels == 1 ? dn->dn_sync_node :
-	    sync_node_block(ss, dn, 1, db->db_blkid >> dn_epbs(dn));
+	dr->dr_parent = spill || dn->dn_phys->dn_nlevels == 1
+			    ? dn->dn_sync_node
+			    : sync_node_block(ss, dn, 1, db->db_blkid >> dn_epbs(dn));
 	(void)__atomic_add_fetch(&dr->dr_parent->sn_pending, 1, __ATOMIC_RELAXED);
 	sync_bp_get(dn, 0, db->db_blkid, &dr->dr_bp);
 
@@ -480,7 +488,7 @@ sync_leaf(objset_sync_t *ss, dbuf_dirty_t *dr)
 	    ZIO_PRIORITY_ASYNC_WRITE, 0, &zb));
 }
 
-/* ---- the object set --------------------------------------------------------------------------------- */
+/* ---- the object set ------------------------------------------------------ */
 
 static void
 sync_root_ready(zio_t *zio)
@@ -510,7 +518,8 @@ sync_root_create(objset_sync_t *ss, zio_t *pio)
 	zio_prop_t zp;
 	zbookmark_phys_t zb;
 
-	/* Headers grow to what the pool's features ask for, never shrink (format/02 §1.9). */
+	/* Headers grow to what the pool's features ask for, never shrink (format/02
+	 * §1.9). */
 	ss->ss_bufsize = MAX(os->os_phys_size, objset_phys_size(os));
 	os->os_phys_size = ss->ss_bufsize;
 	ss->ss_buf = zio_buf_alloc(ss->ss_bufsize);
@@ -534,7 +543,8 @@ sync_take_dnodes(objset_sync_t *ss)
 	mutex_enter(&os->os_lock);
 	os->os_dirty[t] = false;
 	list_move_tail(&ss->ss_dnodes, &os->os_dirty_dnodes[t]);
-	for (dn = list_head(&ss->ss_dnodes); dn != NULL; dn = list_next(&ss->ss_dnodes, dn)) {
+	for (dn = list_head(&ss->ss_dnodes); dn != NULL;
+	     dn = list_next(&ss->ss_dnodes, dn)) {
 		if (!dn_is_special(dn))
 			maxblk = MAX(maxblk, dn->dn_object >> DNODES_PER_BLOCK_SHIFT);
 	}
@@ -559,17 +569,20 @@ dmu_objset_sync(objset_t *os, zio_t *pio, dmu_tx_t *tx)
 	ss->ss_acct = dmu_objset_accounting(os);
 	list_create(&ss->ss_nodes, sizeof(sync_node_t), offsetof(sync_node_t, sn_link));
 	list_create(&ss->ss_dnodes, sizeof(dnode_t),
-	    offsetof(dnode_t, dn_dirty_link) + (ss->ss_txg & TXG_MASK) * sizeof(list_node_t));
+	    offsetof(dnode_t, dn_dirty_link) +
+		(ss->ss_txg & TXG_MASK) * sizeof(list_node_t));
 
 	sync_root_create(ss, pio);
 	const uint64_t maxblk = sync_take_dnodes(ss);
 	(void)sync_node_dnode(ss, os->os_mdn, ss->ss_root);
 	sync_grow(ss, os->os_mdn, maxblk);
-	for (dn = list_head(&ss->ss_dnodes); dn != NULL; dn = list_next(&ss->ss_dnodes, dn))
+	for (dn = list_head(&ss->ss_dnodes); dn != NULL;
+	     dn = list_next(&ss->ss_dnodes, dn))
 		sync_dnode(ss, dn);
 
 	/* Children before parents: each node may now become final. */
-	for (sn = list_tail(&ss->ss_nodes); sn != NULL; sn = list_prev(&ss->ss_nodes, sn)) {
+	for (sn = list_tail(&ss->ss_nodes); sn != NULL;
+	     sn = list_prev(&ss->ss_nodes, sn)) {
 		sync_node_drop(sn);
 		if (sn->sn_kind != SN_DNODE)
 			zio_nowait(sn->sn_zio);

@@ -1,14 +1,14 @@
 /*
- * Walking everything stored below the root pointer of an object set: scrub, zdb, destroy,
- * send. Works on committed blocks through the ARC, without dnodes and dbufs, so it is
- * good for snapshots, datasets that are not open, and damaged pools.
+ * Walking everything stored below the root pointer of an object set: scrub, zdb,
+ * destroy, send. Works on committed blocks through the ARC, without dnodes and dbufs,
+ * so it is good for snapshots, datasets that are not open, and damaged pools.
  *
- * The order is that of object numbers: a dnode block is followed by the trees of its dnodes.
- * Subtrees born at or before mintxg are skipped as a whole.
+ * The order is that of object numbers: a dnode block is followed by the trees of its
+ * dnodes. Subtrees born at or before mintxg are skipped as a whole.
  *
- * A walk can be left and resumed: the bookmark of the pointer at which func stopped says where.
- * Resuming skips what lies before it; the blocks above it are read again, but func does not hear
- * of them twice.
+ * A walk can be left and resumed: the bookmark of the pointer at which func stopped
+ * says where. Resuming skips what lies before it; the blocks above it are read again,
+ * but func does not hear of them twice.
  */
 #include "dmu/dmu_impl.h"
 
@@ -31,7 +31,7 @@ typedef struct traverse_tree {
 static int traverse_bp(traverse_t *td, const traverse_tree_t *tt, const blkptr_t *bp,
     const zbookmark_phys_t *zb);
 
-/* ---- resuming ----------------------------------------------------------------------------------- */
+/* ---- resuming ------------------------------------------------------------ */
 
 typedef enum place { PLACE_BEFORE, PLACE_ABOVE, PLACE_AT } place_t;
 
@@ -56,7 +56,8 @@ subtree_range(const traverse_tree_t *tt, int64_t level, uint64_t blkid, uint64_t
 
 /* Where is a block, compared with the resume point? */
 static place_t
-traverse_place(const traverse_t *td, const traverse_tree_t *tt, const zbookmark_phys_t *zb)
+traverse_place(
+    const traverse_t *td, const traverse_tree_t *tt, const zbookmark_phys_t *zb)
 {
 	const zbookmark_phys_t *r = td->td_resume;
 	uint64_t first, end, pos;
@@ -72,10 +73,11 @@ traverse_place(const traverse_t *td, const traverse_tree_t *tt, const zbookmark_
 	if (zb->zb_object == r->zb_object) {
 		if (r->zb_blkid == DMU_SPILL_BLKID)
 			return (PLACE_BEFORE);
-		subtree_range(tt, r->zb_level, r->zb_blkid, &pos, &(uint64_t){ 0 });
+		subtree_range(tt, r->zb_level, r->zb_blkid, &pos, &(uint64_t){0});
 		if (end <= pos)
 			return (PLACE_BEFORE);
-		return (zb->zb_level > r->zb_level && first <= pos ? PLACE_ABOVE : PLACE_AT);
+		return (zb->zb_level > r->zb_level && first <= pos ? PLACE_ABOVE
+								   : PLACE_AT);
 	}
 	if (zb->zb_object != DMU_META_DNODE_OBJECT)
 		return (zb->zb_object < r->zb_object ? PLACE_BEFORE : PLACE_AT);
@@ -86,14 +88,14 @@ traverse_place(const traverse_t *td, const traverse_tree_t *tt, const zbookmark_
 	return (first <= pos ? PLACE_ABOVE : PLACE_AT);
 }
 
-/* ---- calling out ----------------------------------------------------------------------------------- */
+/* ---- calling out --------------------------------------------------------- */
 
 static int
 traverse_call(traverse_t *td, const traverse_tree_t *tt, const blkptr_t *bp,
     const zbookmark_phys_t *zb, const void *data)
 {
-	const int error = td->td_func(td->td_arg, td->td_spa, bp, zb,
-	    tt != NULL ? tt->tt_dnp : NULL, data);
+	const int error = td->td_func(
+	    td->td_arg, td->td_spa, bp, zb, tt != NULL ? tt->tt_dnp : NULL, data);
 
 	if (error != 0 && error != TRAVERSE_VISIT_SKIP && td->td_resume != NULL)
 		*td->td_resume = *zb;
@@ -105,8 +107,8 @@ static bool
 bp_has_children(const blkptr_t *bp)
 {
 	return (!BP_IS_HOLE(bp) && !BP_IS_REDACTED(bp) &&
-	    (BP_GET_LEVEL(bp) > 0 || BP_GET_TYPE(bp) == DMU_OT_DNODE ||
-	    BP_GET_TYPE(bp) == DMU_OT_OBJSET));
+		(BP_GET_LEVEL(bp) > 0 || BP_GET_TYPE(bp) == DMU_OT_DNODE ||
+		    BP_GET_TYPE(bp) == DMU_OT_OBJSET));
 }
 
 static void
@@ -119,7 +121,7 @@ traverse_prefetch(traverse_t *td, const blkptr_t *bp, const zbookmark_phys_t *zb
 	    ZIO_FLAG_CANFAIL | ZIO_FLAG_SPECULATIVE, ARC_FLAG_PREFETCH, zb);
 }
 
-/* ---- descending -------------------------------------------------------------------------------------- */
+/* ---- descending ---------------------------------------------------------- */
 
 #define TRAVERSE_AHEAD 8
 
@@ -132,7 +134,8 @@ traverse_indirect(traverse_t *td, const traverse_tree_t *tt, const zbookmark_phy
 	int error = 0;
 
 	for (uint64_t i = 0; i < n && error == 0; i++) {
-		const blkptr_t *bp = indirect_block_bp_const(buf->b_data, buf->b_size, i);
+		const blkptr_t *bp =
+		    indirect_block_bp_const(buf->b_data, buf->b_size, i);
 		SET_BOOKMARK(&czb, td->td_dsobj, zb->zb_object, zb->zb_level - 1,
 		    zb->zb_blkid * n + i);
 		if (i + TRAVERSE_AHEAD < n && !td->td_skipping) {
@@ -148,7 +151,7 @@ traverse_indirect(traverse_t *td, const traverse_tree_t *tt, const zbookmark_phy
 static int
 traverse_dnode(traverse_t *td, uint64_t object, const dnode_phys_t *dnp)
 {
-	const traverse_tree_t tt = { object, dnp };
+	const traverse_tree_t tt = {object, dnp};
 	zbookmark_phys_t zb;
 	int error = 0;
 
@@ -157,7 +160,8 @@ traverse_dnode(traverse_t *td, uint64_t object, const dnode_phys_t *dnp)
 	if (dnode_phys_verify(dnp) != 0)
 		return (td->td_flags & TRAVERSE_HARD ? 0 : EIO);
 	for (int i = 0; i < dnp->dn_nblkptr && error == 0; i++) {
-		SET_BOOKMARK(&zb, td->td_dsobj, object, dnp->dn_nlevels - 1, (uint64_t)i);
+		SET_BOOKMARK(
+		    &zb, td->td_dsobj, object, dnp->dn_nlevels - 1, (uint64_t)i);
 		error = traverse_bp(td, &tt, &dnp->dn_blkptr[i], &zb);
 	}
 	const blkptr_t *spill = dnode_phys_spill((dnode_phys_t *)(uintptr_t)dnp);
@@ -199,9 +203,11 @@ traverse_objset(traverse_t *td, const arc_buf_t *buf)
 		error = traverse_dnode(
 		    td, DMU_PROJECTUSED_OBJECT, &osp->os_projectused_dnode);
 	if (error == 0)
-		error = traverse_dnode(td, DMU_GROUPUSED_OBJECT, &osp->os_groupused_dnode);
+		error =
+		    traverse_dnode(td, DMU_GROUPUSED_OBJECT, &osp->os_groupused_dnode);
 	if (error == 0)
-		error = traverse_dnode(td, DMU_USERUSED_OBJECT, &osp->os_userused_dnode);
+		error =
+		    traverse_dnode(td, DMU_USERUSED_OBJECT, &osp->os_userused_dnode);
 	kmem_free(osp, sizeof(*osp));
 	return (error);
 }
@@ -219,7 +225,8 @@ traverse_children(traverse_t *td, const traverse_tree_t *tt, const zbookmark_phy
 
 /* What a damaged or hostile pointer could do to the walk. */
 static bool
-traverse_bp_sane(const traverse_tree_t *tt, const blkptr_t *bp, const zbookmark_phys_t *zb)
+traverse_bp_sane(
+    const traverse_tree_t *tt, const blkptr_t *bp, const zbookmark_phys_t *zb)
 {
 	if (blkptr_verify_static(bp, NULL) != 0)
 		return (false);
@@ -231,7 +238,8 @@ traverse_bp_sane(const traverse_tree_t *tt, const blkptr_t *bp, const zbookmark_
 		return (BP_GET_LSIZE(bp) == 1ULL << tt->tt_dnp->dn_indblkshift);
 	/* Only the meta-dnode has dnodes below it, and nobody has object sets. */
 	return ((BP_GET_TYPE(bp) == DMU_OT_DNODE) ==
-	    (zb->zb_object == DMU_META_DNODE_OBJECT) && BP_GET_TYPE(bp) != DMU_OT_OBJSET);
+		    (zb->zb_object == DMU_META_DNODE_OBJECT) &&
+		BP_GET_TYPE(bp) != DMU_OT_OBJSET);
 }
 
 static int
@@ -275,7 +283,7 @@ traverse_bp(traverse_t *td, const traverse_tree_t *tt, const blkptr_t *bp,
 	}
 	error = 0;
 	if (call && (!(td->td_flags & TRAVERSE_POST) || !children ||
-	    (td->td_flags & TRAVERSE_PRE)))
+			(td->td_flags & TRAVERSE_PRE)))
 		error = traverse_call(td, tt, bp, zb, buf != NULL ? buf->b_data : NULL);
 	if (error == 0 && buf != NULL)
 		error = traverse_children(td, tt, zb, bp, buf);
@@ -295,15 +303,22 @@ int
 traverse_objset_bp(spa_t *spa, uint64_t dsobj, const blkptr_t *root, uint64_t mintxg,
     zbookmark_phys_t *resume, int flags, blkptr_cb_t *func, void *arg)
 {
-	traverse_t td = { .td_spa = spa, .td_dsobj = dsobj, .td_mintxg = mintxg,
-		.td_resume = resume, .td_flags = flags, .td_func = func, .td_arg = arg };
+	traverse_t td = {.td_spa = spa,
+	    .td_dsobj = dsobj,
+	    .td_mintxg = mintxg,
+	    .td_resume = resume,
+	    .td_flags = flags,
+	    .td_func = func,
+	    .td_arg = arg};
 	zbookmark_phys_t zb;
 
 	if (BP_IS_HOLE(root))
 		return (0);
-	/* All zero: from the beginning. In an MOS that is also its first dnode block: near enough. */
-	td.td_skipping = resume != NULL && (resume->zb_objset != 0 ||
-	    resume->zb_object != 0 || resume->zb_level != 0 || resume->zb_blkid != 0);
+	/* All zero: from the beginning. In an MOS that is also its first dnode block:
+	 * near enough. */
+	td.td_skipping =
+	    resume != NULL && (resume->zb_objset != 0 || resume->zb_object != 0 ||
+				  resume->zb_level != 0 || resume->zb_blkid != 0);
 	SET_BOOKMARK(&zb, dsobj, DMU_META_DNODE_OBJECT, ZB_ROOT_LEVEL, 0);
 	return (traverse_bp(&td, NULL, root, &zb));
 }

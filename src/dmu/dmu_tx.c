@@ -9,16 +9,18 @@
  */
 #include "dmu/dmu_impl.h"
 
-#define TX_ZAP_BLOCKS 6 /* a split: leaf, new leaf, header, pointer table and its copy */
+#define TX_ZAP_BLOCKS                                                                  \
+	6 /* a split: leaf, new leaf, header, pointer table and its copy */
 #define TX_ZAP_BLKSZ (SPA_OLD_MAXBLOCKSIZE / 8) /* leaves of 16 KiB */
 /*
- * Indirect blocks are shared by many writes of a txg and compress well: one write is not charged
- * with all of them, else a small pool could promise only a handful of writes at a time.
+ * Indirect blocks are shared by many writes of a txg and compress well: one write is
+ * not charged with all of them, else a small pool could promise only a handful of
+ * writes at a time.
  */
 #define TX_UPPER_LEVELS 3
 #define TX_INDIRECT_RATIO 8
 
-/* ---- creation ----------------------------------------------------------------------------------- */
+/* ---- creation ------------------------------------------------------------ */
 
 static dmu_tx_t *
 tx_alloc(objset_t *os, spa_t *spa)
@@ -27,7 +29,8 @@ tx_alloc(objset_t *os, spa_t *spa)
 
 	tx->tx_os = os;
 	tx->tx_spa = spa;
-	list_create(&tx->tx_holds, sizeof(dmu_tx_hold_t), offsetof(dmu_tx_hold_t, txh_node));
+	list_create(
+	    &tx->tx_holds, sizeof(dmu_tx_hold_t), offsetof(dmu_tx_hold_t, txh_node));
 	list_create(&tx->tx_callbacks, sizeof(dmu_tx_callback_t),
 	    offsetof(dmu_tx_callback_t, dcb_node));
 	return (tx);
@@ -66,11 +69,11 @@ tx_free(dmu_tx_t *tx)
 	kmem_free(tx, sizeof(*tx));
 }
 
-/* ---- holds -------------------------------------------------------------------------------------- */
+/* ---- holds --------------------------------------------------------------- */
 
 static dmu_tx_hold_t *
-tx_hold_add(dmu_tx_t *tx, dmu_tx_hold_type_t type, uint64_t object, uint64_t off,
-    uint64_t len)
+tx_hold_add(
+    dmu_tx_t *tx, dmu_tx_hold_type_t type, uint64_t object, uint64_t off, uint64_t len)
 {
 	dmu_tx_hold_t *txh = kmem_zalloc(sizeof(*txh), KM_SLEEP);
 
@@ -98,8 +101,9 @@ tx_count_dnode(dmu_tx_t *tx)
 }
 
 /*
- * Level-0 block that will be changed in part: must be readable. Stays cached only as long as the
- * cache likes, but the pinned L1 makes reading it again the devices' affair alone.
+ * Level-0 block that will be changed in part: must be readable. Stays cached only as
+ * long as the cache likes, but the pinned L1 makes reading it again the devices' affair
+ * alone.
  */
 static void
 tx_check_block(dmu_tx_t *tx, dnode_t *dn, uint64_t blkid)
@@ -118,7 +122,8 @@ tx_pin_l1(dmu_tx_t *tx, dmu_tx_hold_t *txh, dnode_t *dn, uint64_t blkid, int i)
 
 	rw_enter(&dn->dn_struct_rwlock, RW_READER);
 	const int nlevels = dn->dn_phys->dn_nlevels;
-	const bool inside = nlevels > 1 &&
+	const bool inside =
+	    nlevels > 1 &&
 	    blkid < dnode_capacity(dn->dn_phys->dn_nblkptr, epbs, nlevels);
 	rw_exit(&dn->dn_struct_rwlock);
 	if (!inside)
@@ -137,7 +142,8 @@ tx_pin_l1(dmu_tx_t *tx, dmu_tx_hold_t *txh, dnode_t *dn, uint64_t blkid, int i)
 
 /* Every L1 between two blocks must be readable. */
 static void
-tx_check_l1s(dmu_tx_t *tx, dmu_tx_hold_t *txh, dnode_t *dn, uint64_t first, uint64_t last)
+tx_check_l1s(
+    dmu_tx_t *tx, dmu_tx_hold_t *txh, dnode_t *dn, uint64_t first, uint64_t last)
 {
 	const int epbs = dn_epbs(dn);
 	uint64_t b = ((first >> epbs) + 1) << epbs;
@@ -175,7 +181,8 @@ dmu_tx_hold_write(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 	if (object == DMU_NEW_OBJECT) {
 		/* Of unknown block size: the largest that is usual. */
 		tx_count_dnode(tx);
-		tx->tx_space += P2ROUNDUP(len, SPA_OLD_MAXBLOCKSIZE) + SPA_OLD_MAXBLOCKSIZE;
+		tx->tx_space +=
+		    P2ROUNDUP(len, SPA_OLD_MAXBLOCKSIZE) + SPA_OLD_MAXBLOCKSIZE;
 		return;
 	}
 	dnode_t *dn = tx_hold_dnode(tx, object);
@@ -189,7 +196,8 @@ dmu_tx_hold_write(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 		const uint64_t l1s = (last >> dn_epbs(dn)) - (first >> dn_epbs(dn)) + 1;
 
 		tx->tx_space += (last - first + 1) * blksz +
-		    (l1s + TX_UPPER_LEVELS) * (1ULL << dn->dn_indblkshift) / TX_INDIRECT_RATIO;
+				(l1s + TX_UPPER_LEVELS) * (1ULL << dn->dn_indblkshift) /
+				    TX_INDIRECT_RATIO;
 		/* A single block may be about to grow to the record size. */
 		if (maxblkid == 0)
 			tx->tx_space += tx->tx_os->os_props.op_recordsize;
@@ -216,7 +224,8 @@ dmu_tx_hold_free(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
 		if (len > size - off)
 			len = size - off;
 		const uint64_t first = off / blksz, last = (off + len - 1) / blksz;
-		tx->tx_space += 2 * blksz + 4 * (1ULL << dn->dn_indblkshift) / TX_INDIRECT_RATIO;
+		tx->tx_space +=
+		    2 * blksz + 4 * (1ULL << dn->dn_indblkshift) / TX_INDIRECT_RATIO;
 		if (off % blksz != 0 || len < blksz)
 			tx_check_block(tx, dn, first);
 		if ((off + len) % blksz != 0 && off + len < size)
@@ -271,7 +280,7 @@ dmu_tx_mark_netfree(dmu_tx_t *tx)
 	tx->tx_netfree = true;
 }
 
-/* ---- checking ------------------------------------------------------------------------------------ */
+/* ---- checking ------------------------------------------------------------ */
 
 #ifndef NDEBUG
 static bool
@@ -289,10 +298,10 @@ txh_covers(const dmu_tx_hold_t *txh, const dbuf_t *db)
 	case THT_WRITE:
 	case THT_FREE:
 		return (db->db_blkid == DMU_SPILL_BLKID ||
-		    db->db_blkid == 0 || /* may be resized */
-		    (db->db.db_offset + db->db.db_size > txh->txh_off &&
-		    (txh->txh_len >= UINT64_MAX - txh->txh_off ||
-		    db->db.db_offset < txh->txh_off + txh->txh_len)));
+			db->db_blkid == 0 || /* may be resized */
+			(db->db.db_offset + db->db.db_size > txh->txh_off &&
+			    (txh->txh_len >= UINT64_MAX - txh->txh_off ||
+				db->db.db_offset < txh->txh_off + txh->txh_len)));
 	case THT_ZAP:
 		return (true);
 	case THT_SPILL:
@@ -314,7 +323,8 @@ dmu_tx_check(dmu_tx_t *tx, dbuf_t *db)
 			return;
 	}
 	panic("transaction changes object %" PRIu64 " block %" PRId64
-	    " without a hold on it", db->db.db_object, (int64_t)db->db_blkid);
+	      " without a hold on it",
+	    db->db.db_object, (int64_t)db->db_blkid);
 }
 #else
 void
@@ -325,7 +335,7 @@ dmu_tx_check(dmu_tx_t *tx, dbuf_t *db)
 }
 #endif
 
-/* ---- assign --------------------------------------------------------------------------------------- */
+/* ---- assign -------------------------------------------------------------- */
 
 static int
 tx_try_assign(dmu_tx_t *tx)
@@ -336,7 +346,8 @@ tx_try_assign(dmu_tx_t *tx)
 
 	if (tx->tx_err != 0)
 		return (tx->tx_err);
-	if (!spa_writeable(tx->tx_spa) || __atomic_load_n(&os->os_readonly, __ATOMIC_RELAXED))
+	if (!spa_writeable(tx->tx_spa) ||
+	    __atomic_load_n(&os->os_readonly, __ATOMIC_RELAXED))
 		return (EROFS);
 	if (spa_is_suspended(tx->tx_spa) &&
 	    tx->tx_spa->spa_failmode == ZIO_FAILURE_MODE_CONTINUE)
@@ -344,8 +355,8 @@ tx_try_assign(dmu_tx_t *tx)
 	tx->tx_txg = txg_hold_open(tx->tx_spa, &tx->tx_th);
 	if (ops != NULL && ops->oso_tempreserve != NULL) {
 		error = ops->oso_tempreserve(os,
-		    spa_get_worst_case_asize(tx->tx_spa, tx->tx_space), tx->tx_netfree, tx,
-		    &tx->tx_cookie);
+		    spa_get_worst_case_asize(tx->tx_spa, tx->tx_space), tx->tx_netfree,
+		    tx, &tx->tx_cookie);
 		if (error != 0) {
 			tx->tx_wait_txg = tx->tx_txg;
 			txg_rele_to_quiesce(&tx->tx_th);
@@ -409,7 +420,7 @@ dmu_tx_wait(dmu_tx_t *tx)
 	}
 }
 
-/* ---- callbacks --------------------------------------------------------------------------------------- */
+/* ---- callbacks ----------------------------------------------------------- */
 
 /*
  * Rarely used, so one list for the process, in order of txgs within a pool, is enough.
@@ -458,7 +469,8 @@ tx_callbacks_commit(dmu_tx_t *tx)
 	list_move_tail(&td->td_callbacks, &tx->tx_callbacks);
 	mutex_enter(&tx_done_lock);
 	if (!tx_done_ready) {
-		list_create(&tx_done_list, sizeof(tx_done_t), offsetof(tx_done_t, td_node));
+		list_create(
+		    &tx_done_list, sizeof(tx_done_t), offsetof(tx_done_t, td_node));
 		tx_done_ready = true;
 	}
 	list_insert_tail(&tx_done_list, td);
@@ -473,7 +485,8 @@ dmu_tx_callbacks_run(spa_t *spa, uint64_t txg, int error)
 
 	list_create(&run, sizeof(tx_done_t), offsetof(tx_done_t, td_node));
 	mutex_enter(&tx_done_lock);
-	for (td = tx_done_ready ? list_head(&tx_done_list) : NULL; td != NULL; td = next) {
+	for (td = tx_done_ready ? list_head(&tx_done_list) : NULL; td != NULL;
+	     td = next) {
 		next = list_next(&tx_done_list, td);
 		if (td->td_spa == spa && td->td_txg <= txg) {
 			list_remove(&tx_done_list, td);
@@ -489,7 +502,7 @@ dmu_tx_callbacks_run(spa_t *spa, uint64_t txg, int error)
 	list_destroy(&run);
 }
 
-/* ---- end ------------------------------------------------------------------------------------------- */
+/* ---- end ----------------------------------------------------------------- */
 
 void
 dmu_tx_commit(dmu_tx_t *tx)

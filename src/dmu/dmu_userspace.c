@@ -1,11 +1,12 @@
 /*
- * Who owns how much: for every object written in a txg, what it counted for before and what
- * it counts for now (format/02 §1.10, format/04 §5). The object's side is here: flags, space,
- * the owner in the bonus. Keeping the tables is the dsl's (oso_account), in a second write
- * of the object set in the same txg.
+ * Who owns how much: for every object written in a txg, what it counted for before and
+ * what it counts for now (format/02 §1.10, format/04 §5). The object's side is here:
+ * flags, space, the owner in the bonus. Keeping the tables is the dsl's (oso_account),
+ * in a second write of the object set in the same txg.
  *
- * Before the dnode is changed its old owner and space are noted in dn_acct; its new space is
- * known only when all its blocks are allocated, so the record is completed afterwards.
+ * Before the dnode is changed its old owner and space are noted in dn_acct; its new
+ * space is known only when all its blocks are allocated, so the record is completed
+ * afterwards.
  */
 #include "dmu/dmu_impl.h"
 
@@ -13,11 +14,13 @@ bool
 dmu_objset_accounting(objset_t *os)
 {
 	return (os->os_ops != NULL && os->os_ops->oso_owner != NULL &&
-	    os->os_ops->oso_account != NULL && os->os_phys->os_type == DMU_OST_ZFS &&
-	    os->os_spa->spa_version >= 15 && os->os_phys_size >= OBJSET_PHYS_SIZE_V2);
+		os->os_ops->oso_account != NULL &&
+		os->os_phys->os_type == DMU_OST_ZFS && os->os_spa->spa_version >= 15 &&
+		os->os_phys_size >= OBJSET_PHYS_SIZE_V2);
 }
 
-/* Content of the spill block that dn_phys points to: from memory or disk. NULL: none. */
+/* Content of the spill block that dn_phys points to: from memory or disk. NULL: none.
+ */
 static void *
 acct_spill(objset_sync_t *ss, dnode_t *dn, uint64_t *sizep)
 {
@@ -30,8 +33,8 @@ acct_spill(objset_sync_t *ss, dnode_t *dn, uint64_t *sizep)
 	if (bp == NULL || BP_IS_HOLE(bp) || BP_GET_LSIZE(bp) > SPA_OLD_MAXBLOCKSIZE)
 		return (NULL);
 	SET_BOOKMARK(&zb, os->os_dsobj, dn->dn_object, 0, DMU_SPILL_BLKID);
-	if (arc_read_wait(ss->ss_spa, bp, ZIO_PRIORITY_SYNC_READ, ZIO_FLAG_CANFAIL, 0, &zb,
-	    &buf) != 0)
+	if (arc_read_wait(ss->ss_spa, bp, ZIO_PRIORITY_SYNC_READ, ZIO_FLAG_CANFAIL, 0,
+		&zb, &buf) != 0)
 		return (NULL);
 	*sizep = buf->b_size;
 	copy = kmem_alloc(*sizep, KM_SLEEP);
@@ -41,7 +44,8 @@ acct_spill(objset_sync_t *ss, dnode_t *dn, uint64_t *sizep)
 }
 
 static bool
-acct_owner(objset_sync_t *ss, dnode_t *dn, uint64_t *uid, uint64_t *gid, uint64_t *projid)
+acct_owner(
+    objset_sync_t *ss, dnode_t *dn, uint64_t *uid, uint64_t *gid, uint64_t *projid)
 {
 	objset_t *os = ss->ss_os;
 	const dnode_phys_t *dnp = dn->dn_phys;
@@ -53,14 +57,14 @@ acct_owner(objset_sync_t *ss, dnode_t *dn, uint64_t *uid, uint64_t *gid, uint64_
 		return (false);
 	if (dnp->dn_bonuslen != 0) {
 		const void *bonus = dnode_phys_bonus_const(dnp, &max);
-		return (os->os_ops->oso_owner(os, (dmu_object_type_t)dnp->dn_bonustype, bonus,
-		    MIN(dnp->dn_bonuslen, max), uid, gid, projid));
+		return (os->os_ops->oso_owner(os, (dmu_object_type_t)dnp->dn_bonustype,
+		    bonus, MIN(dnp->dn_bonuslen, max), uid, gid, projid));
 	}
 	void *spill = acct_spill(ss, dn, &size);
 	if (spill == NULL)
 		return (false);
-	const bool ok = os->os_ops->oso_owner(os, (dmu_object_type_t)dnp->dn_bonustype, spill,
-	    size, uid, gid, projid);
+	const bool ok = os->os_ops->oso_owner(
+	    os, (dmu_object_type_t)dnp->dn_bonustype, spill, size, uid, gid, projid);
 	kmem_free(spill, size);
 	return (ok);
 }
@@ -78,7 +82,8 @@ sync_acct_before(objset_sync_t *ss, dnode_t *dn)
 	if (dn->dn_phys->dn_flags & DNODE_FLAG_USERUSED_ACCOUNTED) {
 		c->old_counted =
 		    acct_owner(ss, dn, &c->old_uid, &c->old_gid, &c->old_projid);
-		c->old_obj_counted = c->old_counted &&
+		c->old_obj_counted =
+		    c->old_counted &&
 		    (dn->dn_phys->dn_flags & DNODE_FLAG_USEROBJUSED_ACCOUNTED) != 0;
 	}
 	c->old_used = dnode_phys_used(dn->dn_phys);
@@ -121,7 +126,8 @@ sync_acct_after(objset_sync_t *ss, dnode_t *dn)
 		return;
 	dn->dn_acct_taken = false;
 	c->new_counted = acct_owner(ss, dn, &c->new_uid, &c->new_gid, &c->new_projid);
-	c->new_obj_counted = c->new_counted &&
+	c->new_obj_counted =
+	    c->new_counted &&
 	    (dn->dn_phys->dn_flags & DNODE_FLAG_USEROBJUSED_ACCOUNTED) != 0;
 	c->new_used = dnode_phys_used(dn->dn_phys);
 	if (c->old_counted || c->new_counted)

@@ -1,10 +1,12 @@
 /*
  * Reading ahead. Each object remembers a few streams: places where reading went on last
  * time. A read that begins where a stream ended continues it, and each continuation
- * doubles how far ahead of it blocks are fetched into the ARC. Random reads start streams that
- * nobody continues; they cost nothing but a slot, and the oldest slot goes first.
+ * doubles how far ahead of it blocks are fetched into the ARC. Random reads start
+ * streams that nobody continues; they cost nothing but a slot, and the oldest slot goes
+ * first.
  *
- * Never waits: a block whose pointer is not in memory is left out, and its L1 is fetched.
+ * Never waits: a block whose pointer is not in memory is left out, and its L1 is
+ * fetched.
  *
  * Locks: zf_lock, nothing below it but the ARC's.
  */
@@ -15,8 +17,8 @@
 #define ZFETCH_MIN_BLOCKS 4
 
 typedef struct zstream {
-	uint64_t zs_next;  /* where the next read is expected */
-	uint64_t zs_ahead; /* fetched up to here */
+	uint64_t zs_next;     /* where the next read is expected */
+	uint64_t zs_ahead;    /* fetched up to here */
 	uint64_t zs_distance; /* blocks */
 	uint64_t zs_stamp;
 } zstream_t;
@@ -27,7 +29,7 @@ struct zfetch {
 	zstream_t zf_stream[ZFETCH_STREAMS];
 };
 
-/* ---- one block ------------------------------------------------------------------------------- */
+/* ---- one block ----------------------------------------------------------- */
 
 /* Pointer of a block if that is known without I/O. */
 static bool
@@ -39,7 +41,8 @@ bp_in_memory(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp)
 	rw_enter(&dn->dn_struct_rwlock, RW_READER);
 	mutex_enter(&dn->dn_mtx);
 	const int nlevels = dn->dn_phys->dn_nlevels;
-	const bool inside = level < nlevels &&
+	const bool inside =
+	    level < nlevels &&
 	    blkid < dnode_capacity(dn->dn_phys->dn_nblkptr, epbs, nlevels - level);
 	if (inside && level == nlevels - 1) {
 		*bp = dn->dn_phys->dn_blkptr[blkid];
@@ -77,14 +80,15 @@ dbuf_prefetch(dnode_t *dn, int level, uint64_t blkid)
 		dbuf_rele(db);
 		return;
 	}
-	if (!bp_in_memory(dn, level, blkid, &bp) || BP_IS_HOLE(&bp) || BP_IS_EMBEDDED(&bp))
+	if (!bp_in_memory(dn, level, blkid, &bp) || BP_IS_HOLE(&bp) ||
+	    BP_IS_EMBEDDED(&bp))
 		return;
 	SET_BOOKMARK(&zb, os->os_dsobj, dn->dn_object, level, blkid);
 	arc_read(NULL, os->os_spa, &bp, NULL, NULL, ZIO_PRIORITY_ASYNC_READ,
 	    ZIO_FLAG_CANFAIL | ZIO_FLAG_SPECULATIVE, ARC_FLAG_PREFETCH, &zb);
 }
 
-/* ---- streams ------------------------------------------------------------------------------------ */
+/* ---- streams ------------------------------------------------------------- */
 
 static zfetch_t *
 zfetch_get(dnode_t *dn)
@@ -109,12 +113,13 @@ zfetch_destroy(dnode_t *dn)
 }
 
 /*
- * Note the read of nblks blocks from blkid; *from, *to: what to fetch. Reads that lag a little
- * behind the expected place (several threads on one file) continue the stream too.
+ * Note the read of nblks blocks from blkid; *from, *to: what to fetch. Reads that lag a
+ * little behind the expected place (several threads on one file) continue the stream
+ * too.
  */
 static void
-zfetch_note(zfetch_t *zf, uint64_t blkid, uint64_t nblks, uint64_t maxdist, uint64_t *from,
-    uint64_t *to)
+zfetch_note(zfetch_t *zf, uint64_t blkid, uint64_t nblks, uint64_t maxdist,
+    uint64_t *from, uint64_t *to)
 {
 	zstream_t *oldest = &zf->zf_stream[0], *zs = NULL;
 
@@ -153,13 +158,14 @@ zfetch_read(dnode_t *dn, uint64_t blkid, uint64_t nblks)
 	if (maxblkid < ZFETCH_MIN_BLOCKS || blkid > maxblkid ||
 	    dn->dn_object == DMU_META_DNODE_OBJECT)
 		return;
-	const uint64_t maxdist = MAX(ZFETCH_MIN_BLOCKS, ZFETCH_MAX_BYTES / dn->dn_datablksz);
+	const uint64_t maxdist =
+	    MAX(ZFETCH_MIN_BLOCKS, ZFETCH_MAX_BYTES / dn->dn_datablksz);
 	zfetch_note(zfetch_get(dn), blkid, nblks, maxdist, &from, &to);
 	for (; from < to && from <= maxblkid; from++)
 		dbuf_prefetch(dn, 0, from);
 }
 
-/* ---- on request ------------------------------------------------------------------------------------ */
+/* ---- on request ---------------------------------------------------------- */
 
 void
 dmu_prefetch(objset_t *os, uint64_t object, uint64_t offset, uint64_t len)
@@ -169,7 +175,8 @@ dmu_prefetch(objset_t *os, uint64_t object, uint64_t offset, uint64_t len)
 	if (len == 0 || dnode_hold(os, object, &dn) != 0)
 		return;
 	const uint64_t first = offset / dn->dn_datablksz;
-	uint64_t last = (offset + MIN(len, 8 * ZFETCH_MAX_BYTES) - 1) / dn->dn_datablksz;
+	uint64_t last =
+	    (offset + MIN(len, 8 * ZFETCH_MAX_BYTES) - 1) / dn->dn_datablksz;
 	last = MIN(last, dn_maxblkid_get(dn));
 	for (uint64_t b = first; b <= last; b++)
 		dbuf_prefetch(dn, 0, b);

@@ -1,23 +1,26 @@
 /*
  * dnodes in memory: holding, allocating, freeing, changing the header.
  *
- * A dnode_t exists while somebody holds it: a user, one of its dbufs, a txg in which it is
- * dirty. It is found through its dnode block, a level-0 dbuf of the meta-dnode, that carries
- * a table of its 32 slots (dnode_block_t); the dnode_t in turn holds that dbuf. The four
- * dnodes in the object set header have no block and live as long as the object set.
+ * A dnode_t exists while somebody holds it: a user, one of its dbufs, a txg in which it
+ * is dirty. It is found through its dnode block, a level-0 dbuf of the meta-dnode, that
+ * carries a table of its 32 slots (dnode_block_t); the dnode_t in turn holds that dbuf.
+ * The four dnodes in the object set header have no block and live as long as the object
+ * set.
  *
  * Two views. dn_type, dn_bonuslen … are the state as of the newest change. dn_phys is a
  * private copy of the 512-byte slots as of the last synced txg; the sync thread applies
- * dn_next[txg] to it and copies it into the dnode block. Nobody writes to the block directly.
+ * dn_next[txg] to it and copies it into the dnode block. Nobody writes to the block
+ * directly.
  *
- * An object freed in a txg keeps its slot until that txg is synced: so a number is never
- * given out twice in one txg (format/02 §1.8). Old holders then keep a dead dnode_t.
+ * An object freed in a txg keeps its slot until that txg is synced: so a number is
+ * never given out twice in one txg (format/02 §1.8). Old holders then keep a dead
+ * dnode_t.
  *
  * Locks: dnb_lock (slots of one block, 0→1 of dn_holds) > db_mtx of the block's dbuf.
  */
 #include "dmu/dmu_impl.h"
 
-/* ---- life of a dnode_t ---------------------------------------------------------------------- */
+/* ---- life of a dnode_t --------------------------------------------------- */
 
 static int
 dbuf_avl_compare(const void *x, const void *y)
@@ -84,7 +87,8 @@ dnode_create(objset_t *os, uint64_t object, int slots, dbuf_t *blkdb)
 	rw_init(&dn->dn_struct_rwlock);
 	mutex_init(&dn->dn_mtx);
 	mutex_init(&dn->dn_dbufs_mtx);
-	avl_create(&dn->dn_dbufs, dbuf_avl_compare, sizeof(dbuf_t), offsetof(dbuf_t, db_avl));
+	avl_create(
+	    &dn->dn_dbufs, dbuf_avl_compare, sizeof(dbuf_t), offsetof(dbuf_t, db_avl));
 	avl_create(&dn->dn_sync_nodes, sync_node_compare, sizeof(sync_node_t),
 	    offsetof(sync_node_t, sn_node));
 	for (int t = 0; t < TXG_SIZE; t++)
@@ -138,8 +142,9 @@ dnode_slots_release(dnode_t *dn, dnode_block_t *dnb)
 	ASSERT(dnb->dnb_dn[slot] == dn);
 	dnb->dnb_dn[slot] = NULL;
 	for (int i = 0; i < dn->dn_slots; i++)
-		dnb->dnb_state[slot + i] = !allocated ? DNS_FREE :
-		    i == 0 ? DNS_ALLOCATED : DNS_INTERIOR;
+		dnb->dnb_state[slot + i] = !allocated ? DNS_FREE
+					   : i == 0   ? DNS_ALLOCATED
+						      : DNS_INTERIOR;
 }
 
 void
@@ -150,7 +155,7 @@ dnode_rele(dnode_t *dn)
 	ASSERT3U(n, >, 0);
 	while (n > 1) {
 		if (__atomic_compare_exchange_n(&dn->dn_holds, &n, n - 1, false,
-		    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return;
 	}
 	if (dn_is_special(dn)) {
@@ -187,9 +192,10 @@ dnode_special_destroy(dnode_t *dn)
 	dnode_destroy(dn);
 }
 
-/* ---- slots ------------------------------------------------------------------------------------ */
+/* ---- slots --------------------------------------------------------------- */
 
-/* Make the slot table of a dnode block that has just been read; EIO in db is the caller's. */
+/* Make the slot table of a dnode block that has just been read; EIO in db is the
+ * caller's. */
 static dnode_block_t *
 dnode_block_get(dbuf_t *db)
 {
@@ -200,8 +206,8 @@ dnode_block_get(dbuf_t *db)
 
 		mutex_init(&dnb->dnb_lock);
 		while (slot < DNODES_PER_BLOCK) {
-			const dnode_phys_t *dnp =
-			    dnode_block_slot_const(db->db.db_data, db->db.db_size, slot);
+			const dnode_phys_t *dnp = dnode_block_slot_const(
+			    db->db.db_data, db->db.db_size, slot);
 			if (dnp == NULL) {
 				/* Reaches beyond the block: damaged, not to be used. */
 				memset(dnb->dnb_state + slot, DNS_INTERIOR,
@@ -247,7 +253,8 @@ dnode_block_hold(objset_t *os, uint64_t object, dbuf_t **dbp)
 	return (0);
 }
 
-/* Copy an allocated dnode out of its block. dnb_lock held; takes over the hold on db. */
+/* Copy an allocated dnode out of its block. dnb_lock held; takes over the hold on db.
+ */
 static int
 dnode_load(objset_t *os, dbuf_t *db, dnode_block_t *dnb, unsigned slot, dnode_t **dnp)
 {
@@ -274,7 +281,8 @@ dnode_load(objset_t *os, dbuf_t *db, dnode_block_t *dnb, unsigned slot, dnode_t 
 static int
 dnode_hold_special(objset_t *os, uint64_t object, uint32_t flags, dnode_t **dnp)
 {
-	dnode_t *dn = object == DMU_META_DNODE_OBJECT ? os->os_mdn : os->os_acct[~object];
+	dnode_t *dn =
+	    object == DMU_META_DNODE_OBJECT ? os->os_mdn : os->os_acct[~object];
 
 	mutex_enter(&dn->dn_mtx);
 	const bool there = dn->dn_type != DMU_OT_NONE;
@@ -415,8 +423,8 @@ dnode_block_find(dbuf_t *db, unsigned *slotp, bool hole)
 		bool free = dnb->dnb_state[slot] == DNS_FREE;
 		if (dnb->dnb_state[slot] == DNS_INCORE) {
 			used = __atomic_load_n(&dn->dn_type, __ATOMIC_RELAXED) !=
-			    DMU_OT_NONE &&
-			    __atomic_load_n(&dn->dn_free_txg, __ATOMIC_RELAXED) == 0;
+				   DMU_OT_NONE &&
+			       __atomic_load_n(&dn->dn_free_txg, __ATOMIC_RELAXED) == 0;
 			free = false;
 		}
 		found = hole ? free : used;
@@ -427,7 +435,7 @@ dnode_block_find(dbuf_t *db, unsigned *slotp, bool hole)
 	return (found);
 }
 
-/* ---- dirty ----------------------------------------------------------------------------------- */
+/* ---- dirty --------------------------------------------------------------- */
 
 void
 dnode_setdirty(dnode_t *dn, dmu_tx_t *tx)
@@ -467,7 +475,7 @@ int
 dnode_bonus_capacity(const dnode_t *dn)
 {
 	return ((dn->dn_slots << DNODE_SHIFT) - DNODE_CORE_SIZE -
-	    (int)sizeof(blkptr_t) * MAX(dn->dn_nblkptr, 1));
+		(int)sizeof(blkptr_t) * MAX(dn->dn_nblkptr, 1));
 }
 
 void
@@ -504,7 +512,7 @@ dnode_allocate(dnode_t *dn, dmu_object_type_t ot, int blocksize, int ibs,
 	dn->dn_free_txg = 0;
 	memset(nx, 0, sizeof(*nx));
 	nx->nx_mask = DNX_ALLOC | DNX_TYPE | DNX_BONUSTYPE | DNX_BONUSLEN | DNX_BLKSZ |
-	    DNX_IBS | DNX_CHECKSUM | DNX_COMPRESS;
+		      DNX_IBS | DNX_CHECKSUM | DNX_COMPRESS;
 	nx->nx_type = (uint8_t)ot;
 	nx->nx_bonustype = dn->dn_bonustype;
 	nx->nx_bonuslen = dn->dn_bonuslen;
@@ -543,7 +551,7 @@ dnode_free(dnode_t *dn, dmu_tx_t *tx)
 	mutex_exit(&dn->dn_mtx);
 }
 
-/* ---- shape ------------------------------------------------------------------------------------- */
+/* ---- shape --------------------------------------------------------------- */
 
 uint64_t
 dnode_capacity(int nblkptr, int epbs, int nlevels)
@@ -564,11 +572,14 @@ dnode_new_blkid(dnode_t *dn, uint64_t blkid)
 	rw_exit(&dn->dn_struct_rwlock);
 }
 
-/* Are there blocks (in memory) other than number 0? Struct lock held as writer. */
+/*
+ * Are there blocks (in memory, even holes nobody holds: they have the old size) other
+ * than number 0? Struct lock held as writer.
+ */
 static bool
 dnode_has_more_blocks(dnode_t *dn)
 {
-	dbuf_t key = { .db_level = 0, .db_blkid = 1 };
+	dbuf_t key = {.db_level = 0, .db_blkid = 1};
 	avl_index_t where;
 
 	mutex_enter(&dn->dn_dbufs_mtx);
@@ -577,8 +588,7 @@ dnode_has_more_blocks(dnode_t *dn)
 		db = avl_nearest(&dn->dn_dbufs, where, AVL_AFTER);
 	while (db != NULL && db->db_blkid >= DMU_SPILL_BLKID && db->db_level == 0)
 		db = avl_next(&dn->dn_dbufs, db);
-	const bool more = db != NULL &&
-	    __atomic_load_n(&db->db_holds, __ATOMIC_ACQUIRE) != 0;
+	const bool more = db != NULL;
 	mutex_exit(&dn->dn_dbufs_mtx);
 	return (more);
 }
@@ -590,8 +600,8 @@ dnode_set_blksz(dnode_t *dn, uint64_t size, int ibs, dmu_tx_t *tx)
 	const uint64_t maxsize = spa_maxblocksize(dn->dn_os->os_spa);
 	int error = 0;
 
-	size = size == 0 ? SPA_MINBLOCKSIZE :
-	    MIN(P2ROUNDUP(size, SPA_MINBLOCKSIZE), maxsize);
+	size = size == 0 ? SPA_MINBLOCKSIZE
+			 : MIN(P2ROUNDUP(size, SPA_MINBLOCKSIZE), maxsize);
 	if (ibs == dn->dn_indblkshift)
 		ibs = 0;
 	if (size == dn->dn_datablksz && ibs == 0)
@@ -606,6 +616,8 @@ dnode_set_blksz(dnode_t *dn, uint64_t size, int ibs, dmu_tx_t *tx)
 		return (error);
 	}
 	dnode_setdirty(dn, tx);
+	/* Holes looked at behind block 0 are cached at the old block size. */
+	(void)dbuf_evict_dnode(dn);
 	rw_enter(&dn->dn_struct_rwlock, RW_WRITER);
 	if (dn->dn_maxblkid != 0 || dnode_has_more_blocks(dn) ||
 	    (ibs != 0 && dn->dn_phys->dn_nlevels > 1)) {
@@ -642,7 +654,7 @@ dnode_block_freed(dnode_t *dn, uint64_t blkid)
 	freed = dn->dn_free_txg != 0;
 	for (int t = 0; t < TXG_SIZE && !freed; t++)
 		freed = dn->dn_free_ranges[t] != NULL &&
-		    range_tree_contains(dn->dn_free_ranges[t], blkid, 1);
+			range_tree_contains(dn->dn_free_ranges[t], blkid, 1);
 	mutex_exit(&dn->dn_mtx);
 	return (freed);
 }
@@ -660,10 +672,11 @@ dnode_has_frees(dnode_t *dn)
 	return (any);
 }
 
-/* ---- pointers --------------------------------------------------------------------------------- */
+/* ---- pointers ------------------------------------------------------------ */
 
 int
-dnode_bp_lookup(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t dbr_flags)
+dnode_bp_lookup(
+    dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t dbr_flags)
 {
 	const int epbs = dn_epbs(dn);
 	int error;
@@ -685,7 +698,7 @@ dnode_bp_lookup(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t d
 	BP_ZERO(bp);
 	/* dn_nlevels 0: allocated, but not yet synced. */
 	bool done = level >= nlevels ||
-	    blkid >= dnode_capacity(dnp->dn_nblkptr, epbs, nlevels - level);
+		    blkid >= dnode_capacity(dnp->dn_nblkptr, epbs, nlevels - level);
 	if (!done && level == nlevels - 1) {
 		*bp = dnp->dn_blkptr[blkid];
 		done = true;
@@ -705,8 +718,10 @@ dnode_bp_lookup(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t d
 		if (BP_IS_HOLE(bp)) {
 			const uint64_t birth = BP_GET_LOGICAL_BIRTH(bp);
 			if (birth != 0)
-				BP_SET_HOLE(bp, level == 0 ? dn->dn_datablksz :
-				    1ULL << dn->dn_indblkshift, dn->dn_type, level, birth);
+				BP_SET_HOLE(bp,
+				    level == 0 ? dn->dn_datablksz
+					       : 1ULL << dn->dn_indblkshift,
+				    dn->dn_type, level, birth);
 			return (0);
 		}
 		db = dbuf_hold(dn, level + 1, blkid >> epbs);
@@ -722,7 +737,7 @@ dnode_bp_lookup(dnode_t *dn, int level, uint64_t blkid, blkptr_t *bp, uint32_t d
 	return (error);
 }
 
-/* ---- freeing ranges ------------------------------------------------------------------------------ */
+/* ---- freeing ranges ------------------------------------------------------ */
 
 /* Zero part of one block, unless it is a hole anyway. */
 static void
@@ -734,9 +749,11 @@ dnode_zero_part(dnode_t *dn, uint64_t blkid, uint64_t off, uint64_t len, dmu_tx_
 	mutex_enter(&db->db_mtx);
 	const bool dirty = db->db_dirty != NULL;
 	mutex_exit(&db->db_mtx);
-	/* The transaction's hold has read edge blocks, an error here was reported there. */
-	if (dirty || (!dnode_block_freed(dn, blkid) &&
-	    dnode_bp_lookup(dn, 0, blkid, &bp, 0) == 0 && !BP_IS_HOLE(&bp))) {
+	/* The transaction's hold has read edge blocks, an error here was reported
+	 * there. */
+	if (dirty ||
+	    (!dnode_block_freed(dn, blkid) &&
+		dnode_bp_lookup(dn, 0, blkid, &bp, 0) == 0 && !BP_IS_HOLE(&bp))) {
 		if (dbuf_read(db, 0) == 0)
 			dbuf_write_part(db, off, len, NULL, tx);
 	}
@@ -744,7 +761,8 @@ dnode_zero_part(dnode_t *dn, uint64_t blkid, uint64_t off, uint64_t len, dmu_tx_
 }
 
 static void
-dnode_free_blocks(dnode_t *dn, uint64_t start, uint64_t nblks, bool to_end, dmu_tx_t *tx)
+dnode_free_blocks(
+    dnode_t *dn, uint64_t start, uint64_t nblks, bool to_end, dmu_tx_t *tx)
 {
 	const int t = tx->tx_txg & TXG_MASK;
 	const uint64_t end = to_end ? DMU_SPILL_BLKID : start + nblks;
@@ -762,8 +780,8 @@ dnode_free_blocks(dnode_t *dn, uint64_t start, uint64_t nblks, bool to_end, dmu_
 		dnode_next_t *nx = &dn->dn_next[t];
 		if (maxblkid < dn->dn_maxblkid)
 			__atomic_store_n(&dn->dn_maxblkid, maxblkid, __ATOMIC_RELAXED);
-		nx->nx_maxblkid = nx->nx_mask & DNX_TRUNC ?
-		    MIN(nx->nx_maxblkid, maxblkid) : maxblkid;
+		nx->nx_maxblkid =
+		    nx->nx_mask & DNX_TRUNC ? MIN(nx->nx_maxblkid, maxblkid) : maxblkid;
 		nx->nx_mask |= DNX_TRUNC;
 	}
 	mutex_exit(&dn->dn_mtx);

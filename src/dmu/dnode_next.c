@@ -1,7 +1,7 @@
 /*
  * Searching the synced tree of an object for the next block that is there, or is not,
- * without looking at what the pointers above say is not worth it: a hole above skips all
- * below, and so does a birth or fill count that rules the whole subtree out.
+ * without looking at what the pointers above say is not worth it: a hole above skips
+ * all below, and so does a birth or fill count that rules the whole subtree out.
  */
 #include "dmu/dmu_impl.h"
 
@@ -19,26 +19,26 @@ next_matches(const next_search_t *ns, const blkptr_t *bp, int level)
 	const int epbs = dn_epbs(ns->ns_dn);
 
 	if (ns->ns_notfull)
-		return (BP_IS_HOLE(bp) ||
-		    BP_GET_FILL(bp) < (uint64_t)DNODES_PER_BLOCK << (epbs * level));
+		return (BP_IS_HOLE(bp) || BP_GET_FILL(bp) < (uint64_t)DNODES_PER_BLOCK
+								<< (epbs * level));
 	if (ns->ns_hole) {
 		if (level == 0)
 			return (BP_IS_HOLE(bp));
 		/* Full below? Only L0 of ordinary objects count one each. */
-		return (BP_IS_HOLE(bp) || ns->ns_dn->dn_object == DMU_META_DNODE_OBJECT ||
-		    BP_GET_FILL(bp) < 1ULL << (epbs * level));
+		return (BP_IS_HOLE(bp) ||
+			ns->ns_dn->dn_object == DMU_META_DNODE_OBJECT ||
+			BP_GET_FILL(bp) < 1ULL << (epbs * level));
 	}
 	if (BP_IS_HOLE(bp))
 		return (false);
-	if (ns->ns_maxfill != 0 &&
-	    BP_GET_FILL(bp) > ns->ns_maxfill << (epbs * level))
+	if (ns->ns_maxfill != 0 && BP_GET_FILL(bp) > ns->ns_maxfill << (epbs * level))
 		return (false);
 	return (BP_GET_LOGICAL_BIRTH(bp) > ns->ns_mintxg);
 }
 
 /*
- * In the subtree of (level, blkid), whose pointer is bp, from L0 block *l0 on. ESRCH: nothing
- * there.
+ * In the subtree of (level, blkid), whose pointer is bp, from L0 block *l0 on. ESRCH:
+ * nothing there.
  */
 static int
 next_in_subtree(
@@ -50,8 +50,8 @@ next_in_subtree(
 	int error = ESRCH;
 
 	/*
-	 * A block of pointers in memory may be newer than the pointer to it: while a txg
-	 * is written, children are done before their parents are ready.
+	 * A block of pointers in memory may be newer than the pointer to it: while a
+	 * txg is written, children are done before their parents are ready.
 	 */
 	dbuf_t *db = level > 0 ? dbuf_find(dn, level, blkid) : NULL;
 	if (db == NULL) {
@@ -72,7 +72,8 @@ next_in_subtree(
 	uint64_t i = *l0 > first ? (*l0 - first) >> shift : 0;
 	for (; i < 1ULL << epbs && error == ESRCH; i++) {
 		mutex_enter(&db->db_mtx);
-		const blkptr_t child = *indirect_block_bp(db->db.db_data, db->db.db_size, i);
+		const blkptr_t child =
+		    *indirect_block_bp(db->db.db_data, db->db.db_size, i);
 		mutex_exit(&db->db_mtx);
 		error = next_in_subtree(ns, level - 1, (blkid << epbs) + i, &child, l0);
 	}
@@ -84,8 +85,11 @@ int
 dnode_next_block(
     dnode_t *dn, uint32_t flags, uint64_t *blkid, uint64_t mintxg, uint64_t maxfill)
 {
-	next_search_t ns = { .ns_dn = dn, .ns_hole = (flags & DNN_HOLE) != 0,
-		.ns_notfull = (flags & DNN_NOTFULL) != 0, .ns_mintxg = mintxg, .ns_maxfill = maxfill };
+	next_search_t ns = {.ns_dn = dn,
+	    .ns_hole = (flags & DNN_HOLE) != 0,
+	    .ns_notfull = (flags & DNN_NOTFULL) != 0,
+	    .ns_mintxg = mintxg,
+	    .ns_maxfill = maxfill};
 	const int epbs = dn_epbs(dn);
 	blkptr_t top[DNODE_MAX_NBLKPTR];
 	int error = ESRCH;

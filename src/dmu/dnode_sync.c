@@ -1,7 +1,7 @@
 /*
  * Syncing one dnode: the changes of its header, growth of the tree, frees, then what is
- * dirty. The order matters: frees come before the writes of the same txg, because a block freed
- * and written again in one txg keeps what was written.
+ * dirty. The order matters: frees come before the writes of the same txg, because a
+ * block freed and written again in one txg keeps what was written.
  *
  * Everything here runs in the sync thread and only builds the graph (dmu_sync.c).
  */
@@ -11,12 +11,12 @@
 
 #define KILL_AHEAD 16 /* indirect blocks read ahead while a large object is freed */
 
-/* ---- growth ----------------------------------------------------------------------------------- */
+/* ---- growth -------------------------------------------------------------- */
 
 /*
- * One level more (format/02 §1.4): a new block of pointers gets those of the dnode, and the
- * dnode one pointer to it. The indirect blocks that were on top get a parent. Returned held,
- * because its content exists nowhere else until it is a node.
+ * One level more (format/02 §1.4): a new block of pointers gets those of the dnode, and
+ * the dnode one pointer to it. The indirect blocks that were on top get a parent.
+ * Returned held, because its content exists nowhere else until it is a node.
  */
 static dbuf_t *
 sync_add_level(dnode_t *dn)
@@ -75,18 +75,19 @@ sync_grow(objset_sync_t *ss, dnode_t *dn, uint64_t maxblkid)
 	}
 }
 
-/* ---- frees --------------------------------------------------------------------------------------- */
+/* ---- frees --------------------------------------------------------------- */
 
 static uint64_t
 block_lsize(const dnode_t *dn, int level)
 {
-	return (level > 0 ? 1ULL << dn->dn_phys->dn_indblkshift :
-	    dnode_phys_datablksz(dn->dn_phys));
+	return (level > 0 ? 1ULL << dn->dn_phys->dn_indblkshift
+			  : dnode_phys_datablksz(dn->dn_phys));
 }
 
 /* The block itself dies; its parent must be a node already. */
 static void
-sync_free_block(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid, const blkptr_t *bp)
+sync_free_block(
+    objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid, const blkptr_t *bp)
 {
 	blkptr_t hole;
 
@@ -97,8 +98,8 @@ sync_free_block(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid, const
 }
 
 /*
- * Everything below an indirect block dies. Its content in memory becomes what a reader of
- * the hole in its place would see.
+ * Everything below an indirect block dies. Its content in memory becomes what a reader
+ * of the hole in its place would see.
  */
 static void
 sync_kill_children(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
@@ -108,11 +109,13 @@ sync_kill_children(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
 
 	if (dbuf_read(db, 0) != 0) {
 		/*
-		 * The pointers are lost, and with them the knowledge which space is free now.
-		 * Leaking it is the only thing that endangers nobody.
+		 * The pointers are lost, and with them the knowledge which space is
+		 * free now. Leaking it is the only thing that endangers nobody.
 		 */
-		spl_log(LOG_WARNING, "object %" PRIu64 ": level %d block %" PRIu64
-		    " cannot be read: space below it is leaked", dn->dn_object, level, blkid);
+		spl_log(LOG_WARNING,
+		    "object %" PRIu64 ": level %d block %" PRIu64
+		    " cannot be read: space below it is leaked",
+		    dn->dn_object, level, blkid);
 		dbuf_rele(db);
 		return;
 	}
@@ -140,8 +143,8 @@ sync_kill_children(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid)
 
 /* Free the part of [start, end) below block (level, blkid), whose parent is a node. */
 static void
-sync_free_subtree(
-    objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid, uint64_t start, uint64_t end)
+sync_free_subtree(objset_sync_t *ss, dnode_t *dn, int level, uint64_t blkid,
+    uint64_t start, uint64_t end)
 {
 	const int epbs = dn_epbs(dn), shift = epbs * level;
 	const uint64_t first = blkid << shift, last = first + ((1ULL << shift) - 1);
@@ -150,8 +153,9 @@ sync_free_subtree(
 	sync_bp_get(dn, level, blkid, &bp);
 	if (BP_IS_HOLE(&bp))
 		return;
-	const sync_node_t key = { .sn_level = level, .sn_blkid = blkid };
-	const bool is_node = level > 0 && avl_find(&dn->dn_sync_nodes, &key, NULL) != NULL;
+	const sync_node_t key = {.sn_level = level, .sn_blkid = blkid};
+	const bool is_node =
+	    level > 0 && avl_find(&dn->dn_sync_nodes, &key, NULL) != NULL;
 	if (start <= first && last < end && !is_node) {
 		if (level > 0)
 			sync_kill_children(ss, dn, level, blkid);
@@ -180,8 +184,8 @@ sync_free_range(objset_sync_t *ss, dnode_t *dn, uint64_t start, uint64_t end)
 }
 
 /*
- * The ranges freed in this txg. They are forgotten after the pointers have changed, so that a
- * reader that looks at ranges first and pointers second never sees old data.
+ * The ranges freed in this txg. They are forgotten after the pointers have changed, so
+ * that a reader that looks at ranges first and pointers second never sees old data.
  */
 static void
 sync_free_ranges(objset_sync_t *ss, dnode_t *dn)
@@ -219,7 +223,7 @@ sync_free_spill(objset_sync_t *ss, dnode_t *dn)
 	mutex_exit(&dn->dn_mtx);
 }
 
-/* ---- header -------------------------------------------------------------------------------------- */
+/* ---- header -------------------------------------------------------------- */
 
 static void
 sync_dnode_init(dnode_t *dn)
@@ -264,15 +268,17 @@ sync_dnode_header(dnode_t *dn, const dnode_next_t *nx)
 		dnp->dn_compress = nx->nx_compress;
 }
 
-/* ---- the dnode -------------------------------------------------------------------------------------- */
+/* ---- the dnode ----------------------------------------------------------- */
 
 static int
 dirty_compare(const void *x, const void *y)
 {
-	const dbuf_dirty_t *a = *(dbuf_dirty_t *const *)x, *b = *(dbuf_dirty_t *const *)y;
+	const dbuf_dirty_t *a = *(dbuf_dirty_t *const *)x,
+			   *b = *(dbuf_dirty_t *const *)y;
 
-	return (a->dr_db->db_blkid < b->dr_db->db_blkid ? -1 :
-	    a->dr_db->db_blkid > b->dr_db->db_blkid);
+	return (a->dr_db->db_blkid < b->dr_db->db_blkid
+		    ? -1
+		    : a->dr_db->db_blkid > b->dr_db->db_blkid);
 }
 
 /* Take this txg's records off the dnode, in order of block ids. */
@@ -325,8 +331,10 @@ sync_dnode_freed(objset_sync_t *ss, dnode_t *dn)
 			sync_free_spill(ss, dn);
 		const uint64_t left = dnode_phys_used(dn->dn_phys);
 		if (left != 0)
-			spl_log(LOG_WARNING, "object %" PRIu64 ": %" PRIu64
-			    " bytes still used when freed", dn->dn_object, left);
+			spl_log(LOG_WARNING,
+			    "object %" PRIu64 ": %" PRIu64
+			    " bytes still used when freed",
+			    dn->dn_object, left);
 	}
 	mutex_enter(&dn->dn_mtx);
 	memset(dn->dn_phys, 0, (size_t)dn->dn_slots << DNODE_SHIFT);
@@ -383,8 +391,8 @@ sync_dnode(objset_sync_t *ss, dnode_t *dn)
 	if (ss->ss_acct)
 		sync_acct_flags(ss, dn);
 	dnode_phys_t *dnp = dn->dn_phys;
-	maxblkid = nx.nx_mask & DNX_TRUNC ? MIN(dnp->dn_maxblkid, nx.nx_maxblkid) :
-	    dnp->dn_maxblkid;
+	maxblkid = nx.nx_mask & DNX_TRUNC ? MIN(dnp->dn_maxblkid, nx.nx_maxblkid)
+					  : dnp->dn_maxblkid;
 	if ((nx.nx_mask & DNX_RMSPILL) && (dnp->dn_flags & DNODE_FLAG_SPILL_BLKPTR))
 		sync_free_spill(ss, dn);
 	sync_free_ranges(ss, dn);
@@ -405,7 +413,8 @@ sync_dnode(objset_sync_t *ss, dnode_t *dn)
 		if (drs[i]->dr_db->db_blkid == DMU_SPILL_BLKID) {
 			mutex_enter(&dn->dn_mtx);
 			if (!(dnp->dn_flags & DNODE_FLAG_SPILL_BLKPTR))
-				memset(dnode_phys_spill_place(dnp), 0, sizeof(blkptr_t));
+				memset(
+				    dnode_phys_spill_place(dnp), 0, sizeof(blkptr_t));
 			dnp->dn_flags |= DNODE_FLAG_SPILL_BLKPTR;
 			mutex_exit(&dn->dn_mtx);
 		}

@@ -191,4 +191,5 @@ pool_sync(spa_t *spa, uint64_t txg)
 	/* Also an empty txg moves deferred space one step on. */
 	sync_done(spa, txg);
 	spa->spa_sync_pass = 0;
+	dmu_tx_callbacks_run(spa, txg, 0);
 }

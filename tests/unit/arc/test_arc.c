@@ -30,7 +30,7 @@ all_free(spa_t *spa, metaslab_t *ms)
 	range_tree_add(ms->ms_allocatable, ms->ms_start, ms->ms_size);
 	return (0);
 }
-static const spa_upper_ops_t upper = { .suo_metaslab_load = all_free };
+static const spa_upper_ops_t upper = {.suo_metaslab_load = all_free};
 
 static void
 pattern(uint64_t *p, uint64_t size, uint64_t seed)
@@ -45,16 +45,21 @@ static blkptr_t
 write_block(world_t *w, uint64_t size, uint64_t seed, dmu_object_type_t type, int level,
     enum zio_compress comp)
 {
-	const zio_prop_t zp = { .zp_checksum = ZIO_CHECKSUM_FLETCHER_4, .zp_compress = comp,
-		.zp_type = type, .zp_level = (uint8_t)level, .zp_copies = 1,
-		.zp_gang_copies = 1, .zp_blksz = (uint32_t)size };
-	const zbookmark_phys_t zb = { 1, seed, level, 0 };
+	const zio_prop_t zp = {.zp_checksum = ZIO_CHECKSUM_FLETCHER_4,
+	    .zp_compress = comp,
+	    .zp_type = type,
+	    .zp_level = (uint8_t)level,
+	    .zp_copies = 1,
+	    .zp_gang_copies = 1,
+	    .zp_blksz = (uint32_t)size};
+	const zbookmark_phys_t zb = {1, seed, level, 0};
 	void *data = zio_buf_alloc(size);
-	blkptr_t bp = { 0 };
+	blkptr_t bp = {0};
 
 	pattern(data, size, seed);
-	assert_int_equal(zio_wait(zio_write(NULL, w->spa, w->txg, &bp, data, size, &zp, NULL,
-	    NULL, NULL, ZIO_PRIORITY_ASYNC_WRITE, 0, &zb)), 0);
+	assert_int_equal(zio_wait(zio_write(NULL, w->spa, w->txg, &bp, data, size, &zp,
+			     NULL, NULL, NULL, ZIO_PRIORITY_ASYNC_WRITE, 0, &zb)),
+	    0);
 	zio_buf_free(data, size);
 	return (bp);
 }
@@ -68,8 +73,8 @@ begin(world_t *w, uint64_t cache)
 	arc_init(cache);
 	w->spa = spa_alloc("arc", &upper);
 	w->txg = 4;
-	nvlist_t *nv = helper_node_nv(
-	    "root", 1, helper_file_nv(helper_device("disk", 256 * MIB)));
+	nvlist_t *nv =
+	    helper_node_nv("root", 1, helper_file_nv(helper_device("disk", 256 * MIB)));
 	assert_int_equal(vdev_alloc(w->spa, nv, NULL, 0, true, &root), 0);
 	nvlist_free(nv);
 	assert_int_equal(vdev_open(root, true), 0);
@@ -114,8 +119,9 @@ expect(world_t *w, const blkptr_t *bp, uint64_t size, uint64_t seed)
 	arc_buf_t *buf;
 	void *want = kmem_alloc(size, KM_SLEEP);
 
-	assert_int_equal(arc_read_wait(w->spa, bp, ZIO_PRIORITY_SYNC_READ, ZIO_FLAG_CANFAIL, 0,
-	    NULL, &buf), 0);
+	assert_int_equal(arc_read_wait(w->spa, bp, ZIO_PRIORITY_SYNC_READ,
+			     ZIO_FLAG_CANFAIL, 0, NULL, &buf),
+	    0);
 	assert_int_equal(buf->b_size, size);
 	pattern(want, size, seed);
 	assert_memory_equal(buf->b_data, want, size);
@@ -256,8 +262,8 @@ crowd_read(void *arg)
 	arc_buf_t *buf;
 
 	for (int i = 0; i < 200; i++) {
-		VERIFY0(arc_read_wait(c->w->spa, &c->bp[i % 20], ZIO_PRIORITY_SYNC_READ, 0, 0,
-		    NULL, &buf));
+		VERIFY0(arc_read_wait(c->w->spa, &c->bp[i % 20], ZIO_PRIORITY_SYNC_READ,
+		    0, 0, NULL, &buf));
 		VERIFY3U(((uint64_t *)buf->b_data)[0], ==,
 		    ((uint64_t)(i % 20) * 2 + 1) * 0x9e3779b97f4a7c15ULL);
 		arc_buf_rele(buf);
@@ -277,10 +283,12 @@ readers_join_one_read(void **state)
 	for (uint64_t i = 0; i < 20; i++)
 		w.bp[i] = write_block(&w, 32 * K, i, DMU_OT_PLAIN_FILE_CONTENTS, 0,
 		    i % 2 ? ZIO_COMPRESS_LZ4 : ZIO_COMPRESS_OFF);
-	/* A slow device: the first reader's I/O is still under way when the others come. */
-	const vdev_fault_t slow = { .vf_types = VF_TYPE(VIO_READ), .vf_delay = MSEC2NSEC(50) };
+	/* A slow device: the first reader's I/O is still under way when the others
+	 * come. */
+	const vdev_fault_t slow = {
+	    .vf_types = VF_TYPE(VIO_READ), .vf_delay = MSEC2NSEC(50)};
 	(void)vdev_fault_add(w.spa->spa_root_vdev->vdev_child[0], &slow);
-	crowd_t c = { &w, w.bp };
+	crowd_t c = {&w, w.bp};
 	const uint64_t before = device_reads(&w);
 	for (int i = 0; i < 4; i++)
 		t[i] = thread_create("reader", crowd_read, &c);
@@ -312,13 +320,13 @@ errors_go_to_everybody(void **state)
 	(void)state;
 	world_t w;
 	arc_buf_t *buf = NULL;
-	answer_t a[3] = { 0 };
+	answer_t a[3] = {0};
 
 	begin(&w, CACHE);
 	blkptr_t bp =
 	    write_block(&w, 16 * K, 2, DMU_OT_OBJECT_ARRAY, 0, ZIO_COMPRESS_LZ4);
-	const vdev_fault_t bad = { .vf_types = VF_TYPE(VIO_READ), .vf_error = EIO,
-		.vf_delay = MSEC2NSEC(20) };
+	const vdev_fault_t bad = {
+	    .vf_types = VF_TYPE(VIO_READ), .vf_error = EIO, .vf_delay = MSEC2NSEC(20)};
 	(void)vdev_fault_add(w.spa->spa_root_vdev->vdev_child[0], &bad);
 	zio_t *root = zio_root(w.spa, NULL, NULL, ZIO_FLAG_CANFAIL);
 	for (int i = 0; i < 3; i++)
@@ -331,13 +339,15 @@ errors_go_to_everybody(void **state)
 	}
 	assert_false(arc_cached(w.spa, &bp));
 	vdev_fault_clear(w.spa->spa_root_vdev->vdev_child[0]);
-	assert_int_equal(arc_read_wait(w.spa, &bp, ZIO_PRIORITY_SYNC_READ, ZIO_FLAG_CANFAIL,
-	    ARC_FLAG_NOWAIT, NULL, &buf), EWOULDBLOCK);
+	assert_int_equal(arc_read_wait(w.spa, &bp, ZIO_PRIORITY_SYNC_READ,
+			     ZIO_FLAG_CANFAIL, ARC_FLAG_NOWAIT, NULL, &buf),
+	    EWOULDBLOCK);
 	expect(&w, &bp, 16 * K, 2);
 	/* Nonsense is refused before it reaches a device. */
 	BP_SET_COMPRESS(&bp, (enum zio_compress)99);
-	assert_int_equal(arc_read_wait(
-	    w.spa, &bp, ZIO_PRIORITY_SYNC_READ, ZIO_FLAG_CANFAIL, 0, NULL, &buf), ECKSUM);
+	assert_int_equal(arc_read_wait(w.spa, &bp, ZIO_PRIORITY_SYNC_READ,
+			     ZIO_FLAG_CANFAIL, 0, NULL, &buf),
+	    ECKSUM);
 	assert_null(buf);
 	end(&w);
 }
@@ -360,7 +370,8 @@ insert_and_uncached(void **state)
 	assert_int_equal(device_reads(&w), reads);
 	arc_freed(w.spa, &bp);
 	assert_int_equal(arc_read_wait(w.spa, &bp, ZIO_PRIORITY_SYNC_READ, 0,
-	    ARC_FLAG_UNCACHED, NULL, &buf), 0);
+			     ARC_FLAG_UNCACHED, NULL, &buf),
+	    0);
 	arc_buf_rele(buf);
 	assert_false(arc_cached(w.spa, &bp));
 	end(&w);
@@ -387,13 +398,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(second_read_is_free),
-		cmocka_unit_test(shared_or_own),
-		cmocka_unit_test(scan_does_not_drive_out_what_is_used),
-		cmocka_unit_test(ghosts_remember),
-		cmocka_unit_test(readers_join_one_read),
-		cmocka_unit_test(errors_go_to_everybody),
-		cmocka_unit_test(insert_and_uncached),
+	    cmocka_unit_test(second_read_is_free),
+	    cmocka_unit_test(shared_or_own),
+	    cmocka_unit_test(scan_does_not_drive_out_what_is_used),
+	    cmocka_unit_test(ghosts_remember),
+	    cmocka_unit_test(readers_join_one_read),
+	    cmocka_unit_test(errors_go_to_everybody),
+	    cmocka_unit_test(insert_and_uncached),
 	};
 	return (cmocka_run_group_tests(tests, setup, teardown));
 }

@@ -51,12 +51,12 @@ mos(model_t *m)
 	return (m->m_os(m->m_arg));
 }
 
-/* ---- operations ---------------------------------------------------------------------------- */
+/* ---- operations ---------------------------------------------------------- */
 
 static void
 op_create(model_t *m, mobj_t *o)
 {
-	static const uint64_t blksz[] = { 512, 1024, 4 * K, 16 * K, 128 * K, 1024 * K };
+	static const uint64_t blksz[] = {512, 1024, 4 * K, 16 * K, 128 * K, 1024 * K};
 	objset_t *os = mos(m);
 
 	memset(o, 0, offsetof(mobj_t, bonus));
@@ -73,14 +73,17 @@ op_create(model_t *m, mobj_t *o)
 	memset(o->bonus, 0, sizeof(o->bonus));
 	o->spillsize = 0;
 	dmu_tx_t *tx = tp_tx(os, DMU_NEW_OBJECT);
-	o->object = dmu_object_alloc_dnsize(os, DMU_OT_PLAIN_FILE_CONTENTS, (int)o->blksz, ibs,
-	    sa && dmu_objset_type(os) != DMU_OST_ZFS ? DMU_OT_SA : DMU_OT_PLAIN_OTHER, o->bonuslen, o->slots * 512, tx);
+	o->object = dmu_object_alloc_dnsize(os, DMU_OT_PLAIN_FILE_CONTENTS,
+	    (int)o->blksz, ibs,
+	    sa && dmu_objset_type(os) != DMU_OST_ZFS ? DMU_OT_SA : DMU_OT_PLAIN_OTHER,
+	    o->bonuslen, o->slots * 512, tx);
 	for (int i = 0; i < MAXOBJ; i++)
 		assert_true(&m->obj[i] == o || m->obj[i].object != o->object);
 	/* A number freed in this txg must not come back in it. */
 	for (int i = 0; i < MAXOBJ; i++)
-		assert_false(m->obj[i].object == 0 && m->obj[i].freed_txg == dmu_tx_get_txg(tx) &&
-		    m->obj[i].maxsize == UINT64_MAX - o->object);
+		assert_false(m->obj[i].object == 0 &&
+			     m->obj[i].freed_txg == dmu_tx_get_txg(tx) &&
+			     m->obj[i].maxsize == UINT64_MAX - o->object);
 	dmu_tx_commit(tx);
 }
 
@@ -101,7 +104,8 @@ op_free(model_t *m, mobj_t *o)
 static void
 op_write(model_t *m, mobj_t *o)
 {
-	const uint64_t off = rnd(2) == 0 ? rnd(o->maxsize) : rnd(o->maxsize / o->blksz) * o->blksz;
+	const uint64_t off =
+	    rnd(2) == 0 ? rnd(o->maxsize) : rnd(o->maxsize / o->blksz) * o->blksz;
 	const uint64_t want =
 	    rnd(2) == 0 ? rnd(3 * o->blksz) + 1 : o->blksz * (1 + rnd(4));
 	const uint64_t len = MIN(o->maxsize - off, want);
@@ -223,7 +227,7 @@ op_buffer(model_t *m, mobj_t *o)
 	dmu_tx_commit(tx);
 }
 
-/* ---- checks ----------------------------------------------------------------------------------- */
+/* ---- checks -------------------------------------------------------------- */
 
 static void
 check_holes(model_t *m, mobj_t *o)
@@ -238,9 +242,10 @@ check_holes(model_t *m, mobj_t *o)
 		assert_int_equal(error, 0);
 	for (uint64_t i = start; i < MIN(off, o->maxsize); i++) {
 		if (o->data[i] != 0)
-			fail_msg("object %" PRIu64 " (block size %" PRIu64 "): data at %" PRIu64
-			    " missed, searched from %" PRIu64 ", found %" PRIu64, o->object,
-			    o->blksz, i, start, off);
+			fail_msg("object %" PRIu64 " (block size %" PRIu64
+				 "): data at %" PRIu64 " missed, searched from %" PRIu64
+				 ", found %" PRIu64,
+			    o->object, o->blksz, i, start, off);
 	}
 	/* A hole, if it says so, is one. */
 	off = start;
@@ -261,7 +266,8 @@ check_object(model_t *m, mobj_t *o)
 	assert_int_equal(dmu_read(mos(m), o->object, 0, o->maxsize, buf, 0), 0);
 	for (uint64_t i = 0; i < o->maxsize; i += 512) {
 		if (memcmp(buf + i, o->data + i, MIN(512, o->maxsize - i)) != 0)
-			fail_msg("object %" PRIu64 " differs at %" PRIu64 " (block %" PRIu64 ")",
+			fail_msg("object %" PRIu64 " differs at %" PRIu64
+				 " (block %" PRIu64 ")",
 			    o->object, i, i / o->blksz);
 	}
 	kmem_free(buf, o->maxsize);
@@ -340,7 +346,6 @@ model_step(model_t *m)
 		op_write(m, o);
 	}
 }
-
 
 model_t *
 model_create(objset_t *(*os)(void *arg), void *arg)

@@ -1,6 +1,7 @@
 /*
- * Random operations on the objects of an object set, against a reference in memory: create, write, punch,
- * change bonus and spill, free. The order follows from the seed of random_in_range.
+ * Random operations on the objects of an object set, against a reference in memory:
+ * create, write, punch, change bonus and spill, free. The order follows from the seed
+ * of random_in_range.
  */
 #ifndef TARN_TEST_DMU_MODEL_H
 #define TARN_TEST_DMU_MODEL_H
@@ -9,7 +10,8 @@
 
 typedef struct model model_t;
 
-/* `os` gives the object set each time it is needed: it may be opened anew between steps. */
+/* `os` gives the object set each time it is needed: it may be opened anew between
+ * steps. */
 model_t *model_create(objset_t *(*os)(void *arg), void *arg);
 void model_step(model_t *m);
 /* Everything in the object set is as in the reference. */

@@ -1,6 +1,6 @@
 /*
- * Stories about objects and their blocks: what is written is read back, at once, after the txg, after
- * everything in memory is forgotten.
+ * Stories about objects and their blocks: what is written is read back, at once, after
+ * the txg, after everything in memory is forgotten.
  */
 #include "test_pool.h"
 
@@ -267,13 +267,13 @@ many_levels(void **state)
 	(void)state;
 	story_t s = begin(DMU_OST_OTHER);
 	dmu_tx_t *tx = tp_tx(s.os, DMU_NEW_OBJECT);
-	const uint64_t obj = dmu_object_alloc_dnsize(s.os, DMU_OT_PLAIN_FILE_CONTENTS, 512, 12,
-	    DMU_OT_NONE, 0, 512, tx);
+	const uint64_t obj = dmu_object_alloc_dnsize(
+	    s.os, DMU_OT_PLAIN_FILE_CONTENTS, 512, 12, DMU_OT_NONE, 0, 512, tx);
 	dmu_tx_commit(tx);
 
 	/* 32 pointers in a block: 3 · 32^(n-1) blocks at n levels. */
-	static const uint64_t blk[] = { 0, 2, 3, 95, 96, 3071, 3072, 98304, 3145728 };
-	static const int levels[] = { 1, 1, 2, 2, 3, 3, 4, 5, 6 };
+	static const uint64_t blk[] = {0, 2, 3, 95, 96, 3071, 3072, 98304, 3145728};
+	static const int levels[] = {1, 1, 2, 2, 3, 3, 4, 5, 6};
 	for (size_t i = 0; i < ARRAY_SIZE(blk); i++) {
 		tp_write(s.os, obj, blk[i] * 512, 512, i);
 		if (i % 2)
@@ -286,8 +286,8 @@ many_levels(void **state)
 	}
 	/* Growth by several levels at once, from nothing. */
 	tx = tp_tx(s.os, DMU_NEW_OBJECT);
-	const uint64_t deep = dmu_object_alloc_dnsize(s.os, DMU_OT_PLAIN_FILE_CONTENTS, 512, 12,
-	    DMU_OT_NONE, 0, 512, tx);
+	const uint64_t deep = dmu_object_alloc_dnsize(
+	    s.os, DMU_OT_PLAIN_FILE_CONTENTS, 512, 12, DMU_OT_NONE, 0, 512, tx);
 	dmu_tx_commit(tx);
 	tp_write(s.os, deep, 3145728ULL * 512, 512, 77);
 	again(&s);
@@ -306,19 +306,21 @@ block_size_changes_while_there_is_one_block(void **state)
 	(void)state;
 	story_t s = begin(DMU_OST_OTHER);
 	const uint64_t obj = tp_alloc(s.os, 0);
-	static const uint64_t sizes[] = { 700, 1536, 20000, 128 * K };
+	static const uint64_t sizes[] = {700, 1536, 20000, 128 * K};
 
 	assert_int_equal(info(&s, obj).doi_data_block_size, 512);
 	tp_write(s.os, obj, 0, 500, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		dmu_tx_t *tx = tp_tx(s.os, obj);
-		assert_int_equal(dmu_object_set_blocksize(s.os, obj, sizes[i], 0, tx), 0);
+		assert_int_equal(
+		    dmu_object_set_blocksize(s.os, obj, sizes[i], 0, tx), 0);
 		dmu_tx_commit(tx);
 		tp_write(s.os, obj, 500, sizes[i] - 500, 1);
 		if (i != 1)
 			again(&s);
 		tp_expect(s.os, obj, 0, sizes[i], 1);
-		assert_int_equal(info(&s, obj).doi_data_block_size, P2ROUNDUP(sizes[i], 512));
+		assert_int_equal(
+		    info(&s, obj).doi_data_block_size, P2ROUNDUP(sizes[i], 512));
 	}
 	tp_write(s.os, obj, 128 * K, 1, 1);
 	dmu_tx_t *tx = tp_tx(s.os, obj);
@@ -378,17 +380,20 @@ freed_numbers_come_back_later(void **state)
 	assert_int_equal(dmu_object_free(s.os, obj[3], tx), 0);
 	assert_int_equal(dmu_object_free(s.os, obj[3], tx), ENOENT);
 	/* Not in the same txg, not even on request. */
-	assert_int_equal(dmu_object_claim(
-	    s.os, obj[3], DMU_OT_PLAIN_OTHER, 0, DMU_OT_NONE, 0, 0, tx), EEXIST);
+	assert_int_equal(dmu_object_claim(s.os, obj[3], DMU_OT_PLAIN_OTHER, 0,
+			     DMU_OT_NONE, 0, 0, tx),
+	    EEXIST);
 	dmu_tx_commit(tx);
 	assert_int_equal(dmu_bonus_hold(s.os, obj[3], NULL, &db), ENOENT);
 	tp_sync(s.tp);
 	/* Later it does, though someone still holds a buffer of the dead one. */
 	tx = tp_tx(s.os, DMU_NEW_OBJECT);
-	assert_int_equal(dmu_object_claim(
-	    s.os, obj[3], DMU_OT_PLAIN_FILE_CONTENTS, 1024, DMU_OT_NONE, 0, 0, tx), 0);
-	assert_int_equal(dmu_object_claim(
-	    s.os, obj[4], DMU_OT_PLAIN_OTHER, 0, DMU_OT_NONE, 0, 0, tx), EEXIST);
+	assert_int_equal(dmu_object_claim(s.os, obj[3], DMU_OT_PLAIN_FILE_CONTENTS,
+			     1024, DMU_OT_NONE, 0, 0, tx),
+	    0);
+	assert_int_equal(dmu_object_claim(s.os, obj[4], DMU_OT_PLAIN_OTHER, 0,
+			     DMU_OT_NONE, 0, 0, tx),
+	    EEXIST);
 	dmu_tx_commit(tx);
 	tp_expect_zero(s.os, obj[3], 0, 4096);
 	tp_write(s.os, obj[3], 0, 3000, 1234);
@@ -433,8 +438,8 @@ large_dnodes(void **state)
 	for (int i = 0; i < 12; i++) {
 		const int size = 512 << (i % 6);
 		dmu_tx_t *tx = tp_tx(s.os, DMU_NEW_OBJECT);
-		obj[i] = dmu_object_alloc_dnsize(s.os, DMU_OT_PLAIN_OTHER, 0, 0, DMU_OT_SA,
-		    size - 192, size, tx);
+		obj[i] = dmu_object_alloc_dnsize(
+		    s.os, DMU_OT_PLAIN_OTHER, 0, 0, DMU_OT_SA, size - 192, size, tx);
 		assert_int_equal(dmu_bonus_hold(s.os, obj[i], NULL, &db), 0);
 		assert_int_equal(db->db_size, size - 192);
 		dmu_buf_will_dirty(db, tx);
@@ -469,7 +474,7 @@ mos_settles_in_passes(test_pool_t *tp, dmu_tx_t *tx, int pass)
 
 	/* As the pool writes what it learned by writing. */
 	if (obj != NULL && pass < 4) {
-		const uint64_t v[2] = { dmu_tx_get_txg(tx), (uint64_t)pass };
+		const uint64_t v[2] = {dmu_tx_get_txg(tx), (uint64_t)pass};
 		VERIFY0(dmu_write(mos, *obj, (uint64_t)pass * 8, sizeof(v), v, tx));
 	}
 }
@@ -513,7 +518,7 @@ small_blocks_are_embedded(void **state)
 	again(&s);
 	const blkptr_t bp = stored_bp(&s, obj, 0, 0);
 	assert_true(BP_IS_EMBEDDED(&bp));
-	char buf[6] = { 0 };
+	char buf[6] = {0};
 	assert_int_equal(dmu_read(s.os, obj, 0, 5, buf, 0), 0);
 	assert_string_equal(buf, "hello");
 	/* It takes no space, but the unit of `used` is known (format/02 §1.2). */
@@ -547,12 +552,14 @@ write_policy(void **state)
 	op->op_copies = 1;
 	tp_write(s.os, obj, 0, 5 * M, 2);
 	tp_sync(s.tp);
-	const blkptr_t data2 = stored_bp(&s, obj, 0, 1), ind2 = stored_bp(&s, obj, 1, 0);
+	const blkptr_t data2 = stored_bp(&s, obj, 0, 1),
+		       ind2 = stored_bp(&s, obj, 1, 0);
 	assert_int_equal(BP_GET_CHECKSUM(&data2), ZIO_CHECKSUM_OFF);
 	/* Metadata is never without a checksum. */
 	assert_int_equal(BP_GET_CHECKSUM(&ind2), ZIO_CHECKSUM_FLETCHER_4);
 	assert_int_equal(BP_GET_NDVAS(&ind2), 2);
-	assert_true(dmu_objset_features_seen(s.os) & (1ULL << SPA_FEATURE_LARGE_BLOCKS));
+	assert_true(
+	    dmu_objset_features_seen(s.os) & (1ULL << SPA_FEATURE_LARGE_BLOCKS));
 	assert_false(dmu_objset_features_seen(s.os) & (1ULL << SPA_FEATURE_SKEIN));
 	tp_expect(s.os, obj, 0, 5 * M, 2);
 	end(&s);
@@ -622,7 +629,7 @@ users_are_told(void **state)
 	(void)state;
 	story_t s = begin(DMU_OST_OTHER);
 	const uint64_t obj = tp_alloc(s.os, 4 * K);
-	dmu_buf_user_t a = { .dbu_evict = user_evicted }, b = { .dbu_evict = user_evicted };
+	dmu_buf_user_t a = {.dbu_evict = user_evicted}, b = {.dbu_evict = user_evicted};
 	dmu_buf_t *db;
 
 	tp_write(s.os, obj, 0, 4 * K, 1);
@@ -642,8 +649,8 @@ users_are_told(void **state)
 
 /* Owners are in the first two words of the bonus here. */
 static bool
-test_owner(objset_t *os, dmu_object_type_t bt, const void *bonus, uint64_t len, uint64_t *uid,
-    uint64_t *gid, uint64_t *projid)
+test_owner(objset_t *os, dmu_object_type_t bt, const void *bonus, uint64_t len,
+    uint64_t *uid, uint64_t *gid, uint64_t *projid)
 {
 	(void)os;
 	(void)bt;
@@ -670,16 +677,17 @@ test_account(objset_t *os, const dmu_acct_change_t *c, size_t n, dmu_tx_t *tx)
 		}
 	}
 	/* The table lives in the header's own dnode. */
-	const int error = dmu_object_claim(os, DMU_USERUSED_OBJECT, DMU_OT_USERGROUP_USED, 512,
-	    DMU_OT_NONE, 0, 0, tx);
+	const int error = dmu_object_claim(
+	    os, DMU_USERUSED_OBJECT, DMU_OT_USERGROUP_USED, 512, DMU_OT_NONE, 0, 0, tx);
 	VERIFY(error == 0 || error == EEXIST);
-	VERIFY0(dmu_write(os, DMU_USERUSED_OBJECT, 0, sizeof(owned_bytes), owned_bytes, tx));
+	VERIFY0(dmu_write(
+	    os, DMU_USERUSED_OBJECT, 0, sizeof(owned_bytes), owned_bytes, tx));
 }
 
 static void
 own(story_t *s, uint64_t object, uint64_t uid)
 {
-	const uint64_t ids[2] = { uid, 0 };
+	const uint64_t ids[2] = {uid, 0};
 	dmu_tx_t *tx = tp_tx(s->os, object);
 	dmu_buf_t *db;
 
@@ -804,12 +812,13 @@ traversal_resumes_anywhere(void **state)
 	tp_sync(s.tp);
 	const blkptr_t *root = dmu_objset_rootbp(s.os);
 	zbookmark_phys_t *end_all = all;
-	assert_int_equal(traverse_objset_bp(
-	    s.tp->tp_spa, 100, root, 0, NULL, TRAVERSE_PRE, collect, &end_all), 0);
+	assert_int_equal(traverse_objset_bp(s.tp->tp_spa, 100, root, 0, NULL,
+			     TRAVERSE_PRE, collect, &end_all),
+	    0);
 	const size_t n = (size_t)(end_all - all);
 	for (uint64_t step = 1; step < 20; step += 3) {
-		zbookmark_phys_t resume = { 0 };
-		stopper_t st = { .next = parts };
+		zbookmark_phys_t resume = {0};
+		stopper_t st = {.next = parts};
 		int error;
 		do {
 			st.left = step;
@@ -823,32 +832,59 @@ traversal_resumes_anywhere(void **state)
 	end(&s);
 }
 
+static void
+sequential_reads_are_met_halfway(void **state)
+{
+	(void)state;
+	story_t s = begin(DMU_OST_OTHER);
+	const uint64_t obj = tp_alloc(s.os, 16 * K);
+
+	tp_write(s.os, obj, 0, 2 * M, 1);
+	again(&s);
+	for (uint64_t b = 0; b < 3; b++)
+		tp_expect(s.os, obj, b * 16 * K, 16 * K, 1);
+	/* Not asked for yet, and on its way. */
+	const blkptr_t bp = stored_bp(&s, obj, 0, 15);
+	for (int i = 0; i < 5000 && !arc_cached(s.tp->tp_spa, &bp); i++)
+		spl_delay(MSEC2NSEC(1));
+	assert_true(arc_cached(s.tp->tp_spa, &bp));
+	/* What nobody will read is left alone. */
+	const blkptr_t last = stored_bp(&s, obj, 0, 127);
+	assert_false(arc_cached(s.tp->tp_spa, &last));
+	dmu_prefetch(s.os, obj, 127 * 16 * K, 1);
+	for (int i = 0; i < 5000 && !arc_cached(s.tp->tp_spa, &last); i++)
+		spl_delay(MSEC2NSEC(1));
+	assert_true(arc_cached(s.tp->tp_spa, &last));
+	end(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(write_sync_reopen_read),
-		cmocka_unit_test(overwrite_in_txgs_that_overlap),
-		cmocka_unit_test(change_while_held),
-		cmocka_unit_test(sparse_file),
-		cmocka_unit_test(punch_holes),
-		cmocka_unit_test(truncate_shrinks),
-		cmocka_unit_test(zeros_become_holes),
-		cmocka_unit_test(many_levels),
-		cmocka_unit_test(block_size_changes_while_there_is_one_block),
-		cmocka_unit_test(bonus_alone),
-		cmocka_unit_test(freed_numbers_come_back_later),
-		cmocka_unit_test(created_and_freed_in_one_txg),
-		cmocka_unit_test(large_dnodes),
-		cmocka_unit_test(several_passes_in_one_txg),
-		cmocka_unit_test(small_blocks_are_embedded),
-		cmocka_unit_test(write_policy),
-		cmocka_unit_test(meta_dnode_shape),
-		cmocka_unit_test(callbacks),
-		cmocka_unit_test(users_are_told),
-		cmocka_unit_test(user_accounting),
-		cmocka_unit_test(throttle_holds_writers),
-		cmocka_unit_test(traversal_resumes_anywhere),
+	    cmocka_unit_test(write_sync_reopen_read),
+	    cmocka_unit_test(overwrite_in_txgs_that_overlap),
+	    cmocka_unit_test(change_while_held),
+	    cmocka_unit_test(sparse_file),
+	    cmocka_unit_test(punch_holes),
+	    cmocka_unit_test(truncate_shrinks),
+	    cmocka_unit_test(zeros_become_holes),
+	    cmocka_unit_test(many_levels),
+	    cmocka_unit_test(block_size_changes_while_there_is_one_block),
+	    cmocka_unit_test(bonus_alone),
+	    cmocka_unit_test(freed_numbers_come_back_later),
+	    cmocka_unit_test(created_and_freed_in_one_txg),
+	    cmocka_unit_test(large_dnodes),
+	    cmocka_unit_test(several_passes_in_one_txg),
+	    cmocka_unit_test(small_blocks_are_embedded),
+	    cmocka_unit_test(write_policy),
+	    cmocka_unit_test(meta_dnode_shape),
+	    cmocka_unit_test(callbacks),
+	    cmocka_unit_test(users_are_told),
+	    cmocka_unit_test(user_accounting),
+	    cmocka_unit_test(throttle_holds_writers),
+	    cmocka_unit_test(traversal_resumes_anywhere),
+	    cmocka_unit_test(sequential_reads_are_met_halfway),
 	};
 	return (cmocka_run_group_tests(tests, tp_group_setup, tp_group_teardown));
 }

@@ -1,6 +1,7 @@
 /*
- * The device fails: every read in turn. Callers get an error or the right answer, transactions fail
- * before they have changed anything, and when the device is back all is as it was.
+ * The device fails: every read in turn. Callers get an error or the right answer,
+ * transactions fail before they have changed anything, and when the device is back all
+ * is as it was.
  */
 #include "test_pool.h"
 
@@ -20,8 +21,8 @@ build(world_t *w)
 	w->file = tp_alloc(w->os, 4 * K);
 	tp_write(w->os, w->file, 0, 256 * K, 1);
 	dmu_tx_t *tx = tp_tx(w->os, DMU_NEW_OBJECT);
-	w->deep = dmu_object_alloc_dnsize(w->os, DMU_OT_PLAIN_FILE_CONTENTS, 512, 12,
-	    DMU_OT_SA, 100, 1024, tx);
+	w->deep = dmu_object_alloc_dnsize(
+	    w->os, DMU_OT_PLAIN_FILE_CONTENTS, 512, 12, DMU_OT_SA, 100, 1024, tx);
 	dmu_tx_commit(tx);
 	tp_write(w->os, w->deep, 0, 1024, 2);
 	tp_write(w->os, w->deep, 5000 * 512, 1024, 2);
@@ -64,7 +65,7 @@ ask(world_t *w)
 	assert_memory_equal(db->db_data, want, 512);
 	dmu_buf_rele(db, NULL);
 	if ((error = dmu_buf_hold_array(
-	    w->os, w->file, 100 * K, 40 * K, true, NULL, &n, &dbs)) != 0)
+		 w->os, w->file, 100 * K, 40 * K, true, NULL, &n, &dbs)) != 0)
 		return (error);
 	assert_int_equal(n, 10);
 	dmu_buf_rele_array(dbs, n, NULL);
@@ -98,7 +99,8 @@ change(world_t *w)
 		dmu_tx_abort(tx);
 		return (error);
 	}
-	/* The same content: whether it happened does not matter to what is read later. */
+	/* The same content: whether it happened does not matter to what is read later.
+	 */
 	assert_int_equal(dmu_write(w->os, w->file, 10000, sizeof(buf), buf, tx), 0);
 	dmu_tx_commit(tx);
 	return (0);
@@ -272,24 +274,27 @@ traversal_over_damage(void **state)
 {
 	(void)state;
 	world_t w;
-	uint64_t good[2] = { 0 }, hard[2] = { 0 }, soft[2] = { 0 };
+	uint64_t good[2] = {0}, hard[2] = {0}, soft[2] = {0};
 
 	build(&w);
 	spa_t *spa = w.tp->tp_spa;
 	const blkptr_t root = *dmu_objset_rootbp(w.os);
 	forget(&w);
-	assert_int_equal(traverse_objset_bp(
-	    spa, 100, &root, 0, NULL, TRAVERSE_PRE, count_nodata, good), 0);
+	assert_int_equal(traverse_objset_bp(spa, 100, &root, 0, NULL, TRAVERSE_PRE,
+			     count_nodata, good),
+	    0);
 	assert_int_equal(good[1], 0);
 	forget(&w);
 	tp_fail_reads(w.tp, ECKSUM, 6);
-	assert_int_equal(traverse_objset_bp(
-	    spa, 100, &root, 0, NULL, TRAVERSE_PRE, count_nodata, soft), ECKSUM);
+	assert_int_equal(traverse_objset_bp(spa, 100, &root, 0, NULL, TRAVERSE_PRE,
+			     count_nodata, soft),
+	    ECKSUM);
 	tp_fail_reads(w.tp, 0, 0);
 	forget(&w);
 	tp_fail_reads(w.tp, ECKSUM, 6);
 	assert_int_equal(traverse_objset_bp(spa, 100, &root, 0, NULL,
-	    TRAVERSE_PRE | TRAVERSE_HARD, count_nodata, hard), 0);
+			     TRAVERSE_PRE | TRAVERSE_HARD, count_nodata, hard),
+	    0);
 	tp_fail_reads(w.tp, 0, 0);
 	assert_true(hard[0] < good[0] && hard[0] > soft[0]);
 	assert_true(hard[1] > 0);
@@ -300,12 +305,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_read_fails_once),
-		cmocka_unit_test(every_read_is_scrambled_once),
-		cmocka_unit_test(opening_reports),
-		cmocka_unit_test(read_only_means_it),
-		cmocka_unit_test(space_is_asked_for),
-		cmocka_unit_test(traversal_over_damage),
+	    cmocka_unit_test(every_read_fails_once),
+	    cmocka_unit_test(every_read_is_scrambled_once),
+	    cmocka_unit_test(opening_reports),
+	    cmocka_unit_test(read_only_means_it),
+	    cmocka_unit_test(space_is_asked_for),
+	    cmocka_unit_test(traversal_over_damage),
 	};
 	return (cmocka_run_group_tests(tests, tp_group_setup, tp_group_teardown));
 }

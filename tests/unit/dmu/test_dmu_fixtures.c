@@ -1,6 +1,7 @@
 /*
- * Pools written by the Linux kernel module: every object of the MOS and of every dataset and snapshot is
- * listed and read, and the numbers the format promises (used, fill) are checked.
+ * Pools written by the Linux kernel module: every object of the MOS and of every
+ * dataset and snapshot is listed and read, and the numbers the format promises (used,
+ * fill) are checked.
  */
 #include <dirent.h>
 #include <sys/stat.h>
@@ -19,9 +20,9 @@ no_load(spa_t *spa, metaslab_t *ms)
 	(void)ms;
 	return (EROFS);
 }
-static const spa_upper_ops_t ro_upper = { .suo_metaslab_load = no_load };
+static const spa_upper_ops_t ro_upper = {.suo_metaslab_load = no_load};
 
-/* ---- assembling --------------------------------------------------------------------------- */
+/* ---- assembling ---------------------------------------------------------- */
 
 static char paths[MAX_IMAGES][1024];
 
@@ -52,7 +53,8 @@ find_images(const char *dir, nvlist_t **config)
 		nvlist_t *nv;
 		(void)snprintf(paths[n], sizeof(paths[n]), "%s/%s", dir, de->d_name);
 		if (stat(paths[n], &st) != 0 || !S_ISREG(st.st_mode) ||
-		    st.st_size < (64 << 20) || vdev_label_probe(paths[n], &nv, NULL) != 0)
+		    st.st_size < (64 << 20) ||
+		    vdev_label_probe(paths[n], &nv, NULL) != 0)
 			continue;
 		n++;
 		nvlist_free(*config);
@@ -103,7 +105,7 @@ close_fixture(spa_t *spa)
 	spa_free(spa);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 /* Keyed checksums need the pool's salt, an entry of the object directory. */
 static void
@@ -112,9 +114,9 @@ load_salt(spa_t *spa, const blkptr_t *mosbp)
 	objset_t *mos;
 
 	assert_int_equal(dmu_objset_open_impl(spa, 0, mosbp, NULL, NULL, &mos), 0);
-	const int error = zap_lookup(mos, DMU_POOL_DIRECTORY_OBJECT,
-	    "org.illumos:checksum_salt", 1, sizeof(spa->spa_cksum_salt.zcs_bytes),
-	    spa->spa_cksum_salt.zcs_bytes);
+	const int error =
+	    zap_lookup(mos, DMU_POOL_DIRECTORY_OBJECT, "org.illumos:checksum_salt", 1,
+		sizeof(spa->spa_cksum_salt.zcs_bytes), spa->spa_cksum_salt.zcs_bytes);
 	assert_true(error == 0 || error == ENOENT);
 	dmu_objset_close_impl(mos);
 }
@@ -133,7 +135,7 @@ read_object(objset_t *os, uint64_t object)
 	assert_true(DMU_OT_IS_VALID(doi.doi_type));
 	/* Sparse files are large: go from data to data. */
 	while (error == 0 && off < doi.doi_max_offset &&
-	    (error = dmu_offset_next(os, object, false, &off)) == 0) {
+	       (error = dmu_offset_next(os, object, false, &off)) == 0) {
 		const uint64_t len = MIN(chunk, doi.doi_max_offset - off);
 		error = dmu_read(os, object, off, len, buf, DMU_READ_PREFETCH);
 		off += len;
@@ -177,8 +179,9 @@ read_objset(spa_t *spa, uint64_t dsobj, const blkptr_t *bp, totals_t *t)
 		dmu_buf_t *db;
 		dsl_dataset_phys_t ds;
 		assert_int_equal(dmu_bonus_hold(os, object, NULL, &db), 0);
-		assert_int_equal(ondisk_decode(
-		    &od_dsl_dataset, db->db_data, db->db_size, false, &ds), 0);
+		assert_int_equal(ondisk_decode(&od_dsl_dataset, db->db_data,
+				     db->db_size, false, &ds),
+		    0);
 		dmu_buf_rele(db, NULL);
 		read_objset(spa, object, &ds.ds_bp, t);
 	}
@@ -193,15 +196,15 @@ static void
 read_pool(const char *name, uint64_t min_objects, uint64_t min_objsets)
 {
 	uberblock_t ub;
-	totals_t t = { 0 };
+	totals_t t = {0};
 	spa_t *spa = open_fixture(name, &ub);
 
 	if (spa == NULL)
 		skip();
 	load_salt(spa, &ub.ub_rootbp);
 	read_objset(spa, 0, &ub.ub_rootbp, &t);
-	print_message("%s: %" PRIu64 " objects in %" PRIu64 " object sets\n", name, t.objects,
-	    t.objsets);
+	print_message("%s: %" PRIu64 " objects in %" PRIu64 " object sets\n", name,
+	    t.objects, t.objsets);
 	assert_true(t.objects >= min_objects && t.objsets >= min_objsets);
 	close_fixture(spa);
 }
@@ -252,12 +255,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(basic_file),
-		cmocka_unit_test(mirror),
-		cmocka_unit_test(codecs),
-		cmocka_unit_test(snapshots),
-		cmocka_unit_test(without_features),
-		cmocka_unit_test(very_old),
+	    cmocka_unit_test(basic_file),
+	    cmocka_unit_test(mirror),
+	    cmocka_unit_test(codecs),
+	    cmocka_unit_test(snapshots),
+	    cmocka_unit_test(without_features),
+	    cmocka_unit_test(very_old),
 	};
 	return (cmocka_run_group_tests(tests, tp_group_setup, tp_group_teardown));
 }

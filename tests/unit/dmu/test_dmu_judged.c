@@ -1,6 +1,6 @@
 /*
- * The random model in a dataset of a whole pool. OpenZFS's zdb is the judge: no leaked and
- * no doubly allocated block, every count right.
+ * The random model in a dataset of a whole pool. OpenZFS's zdb is the judge: no leaked
+ * and no doubly allocated block, every count right.
  */
 #include "../pool/pool_story.h"
 #include "dmu_model.h"
@@ -43,7 +43,7 @@ judge(judged_t *j)
 static void
 random_operations_judged(void **state)
 {
-	judged_t j = { .j_world = world_begin(1) };
+	judged_t j = {.j_world = world_begin(1)};
 	const char *env = getenv("TARN_STEPS");
 	const uint64_t steps = env != NULL ? strtoull(env, NULL, 0) : 900;
 
@@ -90,7 +90,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_operations_judged),
+	    cmocka_unit_test(random_operations_judged),
 	};
 	return (cmocka_run_group_tests(tests, setup, teardown));
 }

@@ -1,6 +1,7 @@
 /*
- * Random operations against a reference in memory. After every few txgs everything is forgotten
- * and read again; the walk of tp_verify proves that space is exact and nothing leaks.
+ * Random operations against a reference in memory. After every few txgs everything is
+ * forgotten and read again; the walk of tp_verify proves that space is exact and
+ * nothing leaks.
  *
  * TARN_SEED repeats a run, TARN_STEPS makes it longer.
  */
@@ -72,8 +73,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_operations),
-		cmocka_unit_test(random_operations_in_an_mos),
+	    cmocka_unit_test(random_operations),
+	    cmocka_unit_test(random_operations_in_an_mos),
 	};
 	return (cmocka_run_group_tests(tests, tp_group_setup, tp_group_teardown));
 }

@@ -87,8 +87,8 @@ work_private(worker_t *w)
 
 	dmu_tx_hold_write(tx, DMU_NEW_OBJECT, 0, 1 << 16);
 	VERIFY0(dmu_tx_assign(tx, DMU_TX_WAIT));
-	const uint64_t object = dmu_object_alloc_dnsize(os, DMU_OT_PLAIN_FILE_CONTENTS, 1024,
-	    12, DMU_OT_PLAIN_OTHER, 64, 512 << rnd(w, 3), tx);
+	const uint64_t object = dmu_object_alloc_dnsize(os, DMU_OT_PLAIN_FILE_CONTENTS,
+	    1024, 12, DMU_OT_PLAIN_OTHER, 64, 512 << rnd(w, 3), tx);
 	dmu_tx_commit(tx);
 	w->created++;
 	for (uint64_t i = 0; i < 20; i++)
@@ -134,8 +134,8 @@ cutter(void *arg)
 static void
 run_threads(void)
 {
-	shared_t s = { .steps = 120 };
-	worker_t w[THREADS] = { 0 };
+	shared_t s = {.steps = 120};
+	worker_t w[THREADS] = {0};
 	uint64_t objects = 1;
 
 	s.tp = tp_create();
@@ -158,8 +158,8 @@ run_threads(void)
 	for (int i = 0; i < THREADS; i++) {
 		objects += w[i].created - w[i].freed;
 		for (uint64_t n = 0; n < SHARED_SIZE / (THREADS * STRIP); n++)
-			tp_expect(tp_objset(s.tp, 0), s.object, strip_offset(&w[i], n), STRIP,
-			    w[i].seed * THREADS + (uint64_t)i);
+			tp_expect(tp_objset(s.tp, 0), s.object, strip_offset(&w[i], n),
+			    STRIP, w[i].seed * THREADS + (uint64_t)i);
 	}
 	assert_int_equal(dmu_objset_fill(tp_objset(s.tp, 0)), objects);
 	tp_destroy(s.tp);
@@ -172,7 +172,8 @@ writers_and_syncs(void **state)
 	run_threads();
 }
 
-/* Creating at the same time: numbers are distinct, and each thread has blocks of its own. */
+/* Creating at the same time: numbers are distinct, and each thread has blocks of its
+ * own. */
 typedef struct creator {
 	objset_t *os;
 	uint64_t objects[200];
@@ -188,8 +189,8 @@ creator(void *arg)
 		dmu_tx_t *tx = dmu_tx_create(c->os);
 		dmu_tx_hold_bonus(tx, DMU_NEW_OBJECT);
 		VERIFY0(dmu_tx_assign(tx, DMU_TX_WAIT));
-		c->objects[i] = dmu_object_alloc(
-		    c->os, DMU_OT_PLAIN_OTHER, 0, DMU_OT_NONE, 0, tx);
+		c->objects[i] =
+		    dmu_object_alloc(c->os, DMU_OT_PLAIN_OTHER, 0, DMU_OT_NONE, 0, tx);
 		dmu_tx_commit(tx);
 	}
 }
@@ -201,7 +202,7 @@ parallel_creation(void **state)
 	test_pool_t *tp = tp_create();
 	objset_t *os = tp_objset_create(tp, 9, DMU_OST_OTHER);
 	creator_t c[THREADS];
-	uint8_t seen[8192] = { 0 };
+	uint8_t seen[8192] = {0};
 
 	for (int i = 0; i < THREADS; i++) {
 		c[i].os = os;
@@ -225,8 +226,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(writers_and_syncs),
-		cmocka_unit_test(parallel_creation),
+	    cmocka_unit_test(writers_and_syncs),
+	    cmocka_unit_test(parallel_creation),
 	};
 	return (cmocka_run_group_tests(tests, tp_group_setup, tp_group_teardown));
 }

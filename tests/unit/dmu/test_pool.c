@@ -6,7 +6,7 @@
 
 #define DEVICE_SIZE (512ULL << 20)
 
-/* ---- the sync function -------------------------------------------------------------------- */
+/* ---- the sync function --------------------------------------------------- */
 
 static int
 tp_metaslab_load(spa_t *spa, metaslab_t *ms)
@@ -16,7 +16,8 @@ tp_metaslab_load(spa_t *spa, metaslab_t *ms)
 
 	for (range_seg_t *rs = range_tree_first(map); rs != NULL;
 	     rs = range_tree_next(map, rs))
-		range_tree_add(ms->ms_allocatable, rs->rs_start, rs->rs_end - rs->rs_start);
+		range_tree_add(
+		    ms->ms_allocatable, rs->rs_start, rs->rs_end - rs->rs_start);
 	return (0);
 }
 
@@ -44,8 +45,8 @@ tp_sync_metaslabs(test_pool_t *tp, uint64_t txg)
 		range_tree_walk(alloc, map_remove, tp->tp_map[ms->ms_id]);
 		range_tree_walk(freed, map_add, tp->tp_map[ms->ms_id]);
 		ms->ms_sm_object = 1;
-		ms->ms_sm_alloc += (int64_t)range_tree_space(alloc) -
-		    (int64_t)range_tree_space(freed);
+		ms->ms_sm_alloc +=
+		    (int64_t)range_tree_space(alloc) - (int64_t)range_tree_space(freed);
 		metaslab_sync_pass_done(ms, txg);
 	}
 }
@@ -54,7 +55,7 @@ static void
 tp_sync_objsets(test_pool_t *tp, dmu_tx_t *tx)
 {
 	const uint64_t txg = dmu_tx_get_txg(tx);
-	bool synced[TP_MAX_OBJSETS] = { false };
+	bool synced[TP_MAX_OBJSETS] = {false};
 
 	zio_t *rio = zio_root(tp->tp_spa, NULL, NULL, 0);
 	for (int i = 0; i < tp->tp_nos; i++) {
@@ -138,11 +139,11 @@ tp_suo_sync(spa_t *spa, uint64_t txg)
 }
 
 static const spa_upper_ops_t tp_upper = {
-	.suo_sync = tp_suo_sync,
-	.suo_metaslab_load = tp_metaslab_load,
+    .suo_sync = tp_suo_sync,
+    .suo_metaslab_load = tp_metaslab_load,
 };
 
-/* ---- what the dsl would do ------------------------------------------------------------------ */
+/* ---- what the dsl would do ----------------------------------------------- */
 
 static void
 tp_born(objset_t *os, const blkptr_t *bp, dmu_tx_t *tx)
@@ -164,11 +165,11 @@ tp_kill(objset_t *os, const blkptr_t *bp, dmu_tx_t *tx)
 }
 
 static const objset_ops_t tp_ops = {
-	.oso_block_born = tp_born,
-	.oso_block_kill = tp_kill,
+    .oso_block_born = tp_born,
+    .oso_block_kill = tp_kill,
 };
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 int
 tp_group_setup(void **state)
@@ -197,10 +198,11 @@ tp_create(void)
 {
 	test_pool_t *tp = kmem_zalloc(sizeof(*tp), KM_SLEEP);
 	spa_t *spa = tp->tp_spa = spa_alloc("test", &tp_upper);
-	static const spa_feature_t on[] = { SPA_FEATURE_LZ4_COMPRESS, SPA_FEATURE_HOLE_BIRTH,
-		SPA_FEATURE_EMBEDDED_DATA, SPA_FEATURE_LARGE_BLOCKS, SPA_FEATURE_LARGE_DNODE,
-		SPA_FEATURE_PROJECT_QUOTA, SPA_FEATURE_USEROBJ_ACCOUNTING,
-		SPA_FEATURE_EXTENSIBLE_DATASET, SPA_FEATURE_ENABLED_TXG };
+	static const spa_feature_t on[] = {SPA_FEATURE_LZ4_COMPRESS,
+	    SPA_FEATURE_HOLE_BIRTH, SPA_FEATURE_EMBEDDED_DATA, SPA_FEATURE_LARGE_BLOCKS,
+	    SPA_FEATURE_LARGE_DNODE, SPA_FEATURE_PROJECT_QUOTA,
+	    SPA_FEATURE_USEROBJ_ACCOUNTING, SPA_FEATURE_EXTENSIBLE_DATASET,
+	    SPA_FEATURE_ENABLED_TXG};
 	vdev_t *root;
 
 	nvlist_t *nv = helper_node_nv(
@@ -288,8 +290,9 @@ tp_reopen(test_pool_t *tp)
 		dmu_objset_close_impl(to->to_os);
 		to->to_os = NULL;
 		arc_flush(tp->tp_spa);
-		assert_int_equal(dmu_objset_open_impl(tp->tp_spa, to->to_dsobj, &to->to_root,
-		    tp->tp_ops, to, &to->to_os), 0);
+		assert_int_equal(dmu_objset_open_impl(tp->tp_spa, to->to_dsobj,
+				     &to->to_root, tp->tp_ops, to, &to->to_os),
+		    0);
 		*dmu_objset_props(to->to_os) = props;
 	}
 	txg_sync_start(tp->tp_spa);
@@ -299,15 +302,15 @@ void
 tp_fail_reads(test_pool_t *tp, int error, uint64_t skip)
 {
 	vdev_t *leaf = tp->tp_spa->spa_root_vdev->vdev_child[0];
-	const vdev_fault_t vf = { .vf_types = VF_TYPE(VIO_READ), .vf_error = error,
-		.vf_skip = skip };
+	const vdev_fault_t vf = {
+	    .vf_types = VF_TYPE(VIO_READ), .vf_error = error, .vf_skip = skip};
 
 	vdev_fault_clear(leaf);
 	if (error != 0)
 		(void)vdev_fault_add(leaf, &vf);
 }
 
-/* ---- checking -------------------------------------------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------ */
 
 typedef struct walk {
 	uint64_t w_asize;
@@ -319,7 +322,8 @@ static void
 walk_object_end(walk_t *w)
 {
 	if (w->w_object != 0 && w->w_used != w->w_expect)
-		fail_msg("object %" PRIu64 " says it uses %" PRIu64 ", its blocks %" PRIu64,
+		fail_msg("object %" PRIu64 " says it uses %" PRIu64
+			 ", its blocks %" PRIu64,
 		    w->w_object, w->w_expect, w->w_used);
 	w->w_object = 0;
 }
@@ -338,13 +342,15 @@ walk_fill(const blkptr_t *bp, const zbookmark_phys_t *zb, const void *data)
 	} else {
 		unsigned slot = 0;
 		const dnode_phys_t *dnp;
-		while ((dnp = dnode_block_next((void *)(uintptr_t)data, size, &slot)) != NULL)
+		while ((dnp = dnode_block_next((void *)(uintptr_t)data, size, &slot)) !=
+		       NULL)
 			fill += dnp->dn_type != DMU_OT_NONE;
 	}
 	if (fill != BP_GET_FILL(bp))
 		fail_msg("object %" PRIu64 " level %d block %" PRIu64 ": fill %" PRIu64
-		    " but %" PRIu64 " below", zb->zb_object, BP_GET_LEVEL(bp), zb->zb_blkid,
-		    BP_GET_FILL(bp), fill);
+			 " but %" PRIu64 " below",
+		    zb->zb_object, BP_GET_LEVEL(bp), zb->zb_blkid, BP_GET_FILL(bp),
+		    fill);
 	assert_true(fill > 0);
 }
 
@@ -385,10 +391,11 @@ walk_cb(void *arg, spa_t *spa, const blkptr_t *bp, const zbookmark_phys_t *zb,
 uint64_t
 tp_walk(spa_t *spa, uint64_t dsobj, const blkptr_t *root)
 {
-	walk_t w = { 0 };
+	walk_t w = {0};
 
 	assert_int_equal(traverse_objset_bp(spa, dsobj, root, 0, NULL,
-	    TRAVERSE_PRE | TRAVERSE_PREFETCH, walk_cb, &w), 0);
+			     TRAVERSE_PRE | TRAVERSE_PREFETCH, walk_cb, &w),
+	    0);
 	walk_object_end(&w);
 	assert_int_equal(w.w_mdn_used, w.w_mdn_expect);
 	return (w.w_asize);
@@ -407,11 +414,11 @@ tp_verify(test_pool_t *tp)
 			assert_int_equal(asize, atomic_load_64(&to->to_space));
 		total += asize;
 	}
-	assert_int_equal(
-	    total, spa_get_alloc(spa) - atomic_load_64(&spa->spa_normal_class->mc_deferred));
+	assert_int_equal(total,
+	    spa_get_alloc(spa) - atomic_load_64(&spa->spa_normal_class->mc_deferred));
 }
 
-/* ---- shortcuts ----------------------------------------------------------------------------------------- */
+/* ---- shortcuts ----------------------------------------------------------- */
 
 dmu_tx_t *
 tp_tx(objset_t *os, uint64_t object)
@@ -433,8 +440,8 @@ uint64_t
 tp_alloc(objset_t *os, int blksz)
 {
 	dmu_tx_t *tx = tp_tx(os, DMU_NEW_OBJECT);
-	const uint64_t object = dmu_object_alloc(
-	    os, DMU_OT_PLAIN_FILE_CONTENTS, blksz, DMU_OT_NONE, 0, tx);
+	const uint64_t object =
+	    dmu_object_alloc(os, DMU_OT_PLAIN_FILE_CONTENTS, blksz, DMU_OT_NONE, 0, tx);
 
 	dmu_tx_commit(tx);
 	assert_true(object != 0);
@@ -449,7 +456,7 @@ tp_pattern(void *buf, uint64_t off, uint64_t len, uint64_t seed)
 
 	for (uint64_t i = 0; i < len; i++) {
 		uint64_t x = ((off + i) / 8 + seed * 0x9e3779b97f4a7c15ULL) *
-		    0xff51afd7ed558ccdULL;
+			     0xff51afd7ed558ccdULL;
 		p[i] = (uint8_t)(x >> (8 * ((off + i) % 8))) | 1;
 	}
 }

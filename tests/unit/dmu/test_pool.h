@@ -1,7 +1,7 @@
 /*
- * A pool as the dmu sees one: the real rooms below (zio, metaslabs, txg threads) over one file
- * device, but no MOS. The test keeps root pointers and space maps in memory, and plays the part of the
- * pool's sync function.
+ * A pool as the dmu sees one: the real rooms below (zio, metaslabs, txg threads) over
+ * one file device, but no MOS. The test keeps root pointers and space maps in memory,
+ * and plays the part of the pool's sync function.
  */
 #ifndef TARN_TEST_POOL_H
 #define TARN_TEST_POOL_H
@@ -53,8 +53,9 @@ void tp_sync(test_pool_t *tp);
 /* Forget everything in memory and open all object sets again. */
 void tp_reopen(test_pool_t *tp);
 /*
- * Walk everything stored: used space of every object, fill counts, levels, that what was born and
- * not killed is what is reachable, and that nothing else is allocated. The pool must be quiet.
+ * Walk everything stored: used space of every object, fill counts, levels, that what
+ * was born and not killed is what is reachable, and that nothing else is allocated. The
+ * pool must be quiet.
  */
 void tp_verify(test_pool_t *tp);
 /* The walk of one object set: used space, fill counts; returns Σ asize. */
@@ -67,7 +68,8 @@ dmu_tx_t *tp_tx(objset_t *os, uint64_t object);
 uint64_t tp_alloc(objset_t *os, int blksz);
 void tp_write(objset_t *os, uint64_t object, uint64_t off, uint64_t len, uint64_t seed);
 /* Does the range hold what tp_write wrote with this seed? */
-void tp_expect(objset_t *os, uint64_t object, uint64_t off, uint64_t len, uint64_t seed);
+void tp_expect(
+    objset_t *os, uint64_t object, uint64_t off, uint64_t len, uint64_t seed);
 void tp_expect_zero(objset_t *os, uint64_t object, uint64_t off, uint64_t len);
 void tp_pattern(void *buf, uint64_t off, uint64_t len, uint64_t seed);
 uint64_t tp_seed(void); /* TARN_SEED or random; printed */
