@@ -213,6 +213,13 @@ int zio_free(spa_t *spa, uint64_t txg, const blkptr_t *bp);
 /* The same walk, for blocks of an intent log found at import: zso_claim_dva. */
 int zio_claim(spa_t *spa, uint64_t txg, const blkptr_t *bp);
 
+/*
+ * Call func for every range that bp occupies: its DVAs; of a gang, headers and pieces. The tree is
+ * read before the first call. Changes nothing; waits. ECKSUM: an impossible pointer or tree.
+ */
+int zio_foreach_dva(spa_t *spa, const blkptr_t *bp,
+    void (*func)(void *arg, const dva_t *dva), void *arg);
+
 /* Start; wait for the end. wait frees the zio and returns its error (own or a child's).
  */
 void zio_nowait(zio_t *zio);

@@ -410,3 +410,43 @@ zio_claim(spa_t *spa, uint64_t txg, const blkptr_t *bp)
 {
 	return (walk_block(spa, txg, bp, claim_dva));
 }
+
+/* ------------------------------------------------------------------------ inspecting
+ * -- */
+
+static void
+gang_show(spa_t *spa, const blkptr_t *bp, const gang_node_t *gn,
+    void (*func)(void *arg, const dva_t *dva), void *arg)
+{
+	for (int g = 0; gn != NULL && g < GANG_NBLKPTRS; g++) {
+		if (!BP_IS_HOLE(&gn->gn_bp[g]))
+			gang_show(spa, &gn->gn_bp[g], gn->gn_child[g], func, arg);
+	}
+	for (int d = 0; d < BP_GET_NDVAS(bp); d++) {
+		dva_t dva = bp->blk_dva[d];
+
+		if (BP_IS_GANG(bp)) {
+			DVA_SET_ASIZE(&dva, gang_header_asize(spa, &dva));
+			DVA_SET_GANG(&dva, false);
+		}
+		func(arg, &dva);
+	}
+}
+
+int
+zio_foreach_dva(spa_t *spa, const blkptr_t *bp,
+    void (*func)(void *arg, const dva_t *dva), void *arg)
+{
+	gang_node_t *gn = NULL;
+	int error;
+
+	if (BP_IS_HOLE(bp) || BP_IS_EMBEDDED(bp))
+		return (0);
+	if ((error = zio_blkptr_verify(spa, bp)) != 0)
+		return (error);
+	if (BP_IS_GANG(bp) && (error = gang_tree_load(spa, bp, 0, &gn)) != 0)
+		return (error);
+	gang_show(spa, bp, gn, func, arg);
+	zio_gang_free_tree(gn);
+	return (0);
+}
