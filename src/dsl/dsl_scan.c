@@ -24,6 +24,7 @@ typedef struct dsl_scan {
 	kcondvar_t sc_cv;
 	uint64_t sc_inflight; /* bytes being read */
 	uint64_t sc_errors;   /* of this pass, not yet in sc_phys */
+	uint64_t sc_healed_before; /* bytes the leaves had repaired when it started */
 	uint64_t sc_pass_start, sc_pass_examined, sc_pass_paused_at, sc_pass_paused_time;
 	hrtime_t sc_deadline, sc_hard_deadline;
 	bool sc_mos_done;
@@ -145,7 +146,29 @@ scan_drain(dsl_scan_t *sc)
 		cv_wait(&sc->sc_cv, &sc->sc_lock);
 	sc->sc_phys.scn_errors += sc->sc_errors;
 	sc->sc_errors = 0;
+	uint64_t healed = scan_healed(sc);
+	sc->sc_phys.scn_processed += healed - sc->sc_healed_before;
+	sc->sc_healed_before = healed;
 	mutex_exit(&sc->sc_lock);
+}
+
+static void
+sum_healed(vdev_t *leaf, void *arg)
+{
+	vdev_stat_t vs;
+
+	vdev_get_stats(leaf, &vs);
+	*(uint64_t *)arg += vs.vs_self_healed;
+}
+
+/* Bytes that all leaves together have repaired since they were opened. */
+static uint64_t
+scan_healed(dsl_scan_t *sc)
+{
+	uint64_t sum = 0;
+
+	vdev_foreach_leaf(sc->sc_dp->dp_spa->spa_root_vdev, sum_healed, &sum);
+	return (sum);
 }
 
 static bool
@@ -347,6 +370,7 @@ scan_start_sync(void *arg, dmu_tx_t *tx)
 		p->scn_max_txg = p->scn_cur_max_txg = dmu_tx_get_txg(tx);
 		p->scn_start_time = now;
 		p->scn_to_examine = spa_get_alloc(sa->sa_dp->dp_spa);
+		sc->sc_healed_before = scan_healed(sc);
 		sc->sc_pass_start = now;
 		sc->sc_pass_examined = 0;
 		sc->sc_pass_paused_at = sc->sc_pass_paused_time = 0;
