@@ -139,20 +139,6 @@ scan_read(dsl_scan_t *sc, const blkptr_t *bp, const zbookmark_phys_t *zb)
 }
 
 static void
-scan_drain(dsl_scan_t *sc)
-{
-	mutex_enter(&sc->sc_lock);
-	while (sc->sc_inflight > 0)
-		cv_wait(&sc->sc_cv, &sc->sc_lock);
-	sc->sc_phys.scn_errors += sc->sc_errors;
-	sc->sc_errors = 0;
-	uint64_t healed = scan_healed(sc);
-	sc->sc_phys.scn_processed += healed - sc->sc_healed_before;
-	sc->sc_healed_before = healed;
-	mutex_exit(&sc->sc_lock);
-}
-
-static void
 sum_healed(vdev_t *leaf, void *arg)
 {
 	vdev_stat_t vs;
@@ -169,6 +155,20 @@ scan_healed(dsl_scan_t *sc)
 
 	vdev_foreach_leaf(sc->sc_dp->dp_spa->spa_root_vdev, sum_healed, &sum);
 	return (sum);
+}
+
+static void
+scan_drain(dsl_scan_t *sc)
+{
+	mutex_enter(&sc->sc_lock);
+	while (sc->sc_inflight > 0)
+		cv_wait(&sc->sc_cv, &sc->sc_lock);
+	sc->sc_phys.scn_errors += sc->sc_errors;
+	sc->sc_errors = 0;
+	uint64_t healed = scan_healed(sc);
+	sc->sc_phys.scn_processed += healed - sc->sc_healed_before;
+	sc->sc_healed_before = healed;
+	mutex_exit(&sc->sc_lock);
 }
 
 static bool
