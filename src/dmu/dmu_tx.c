@@ -322,9 +322,13 @@ dmu_tx_check(dmu_tx_t *tx, dbuf_t *db)
 		if (txh_covers(txh, db))
 			return;
 	}
-	panic("transaction changes object %" PRIu64 " block %" PRId64
-	      " without a hold on it",
-	    db->db.db_object, (int64_t)db->db_blkid);
+	dmu_tx_hold_t *last = list_tail(&tx->tx_holds);
+	panic("transaction changes object %" PRIu64 " block %" PRId64 " (%" PRIu64 "+%" PRIu64
+	      ") without a hold on it; the last is of type %d, object %" PRIu64 ", %" PRIu64
+	      "+%" PRIu64,
+	    db->db.db_object, (int64_t)db->db_blkid, db->db.db_offset, db->db.db_size,
+	    last != NULL ? (int)last->txh_type : -1, last != NULL ? last->txh_object : 0,
+	    last != NULL ? last->txh_off : 0, last != NULL ? last->txh_len : 0);
 }
 #else
 void
