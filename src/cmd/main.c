@@ -16,8 +16,9 @@ usage(FILE *fp)
 	(void)fprintf(fp,
 	    "usage: tarn <command> [args ...]\n\n"
 	    "commands:\n"
-	    "\tzpool, zfs         as from OpenZFS; links to tarn with these names work, too\n"
-	    "\tversion            version of this program\n");
+	    "\tzpool, zfs          as from OpenZFS; links to tarn with these names work, too\n"
+	    "\tkmem stat [pool]    memory of the daemons, cache by cache\n"
+	    "\tversion             version of this program\n");
 	return (fp == stdout ? 0 : EXIT_USAGE);
 }
 
@@ -48,9 +49,37 @@ main(int argc, char **argv)
 	return (tarn_main(argc, argv));
 }
 
+/* tarn kmem stat [pool …]: what the daemons' allocators know. */
+static int
+kmem_stat(int argc, char **argv)
+{
+	char **names = argv;
+	size_t n = (size_t)argc;
+	int ret = 0;
+
+	if (argc == 0)
+		cmd_pools(&names, &n);
+	for (size_t i = 0; i < n; i++) {
+		nvlist_t *out = NULL;
+		int err = cmd_call(names[i], cmd_request("kmem_stat"), &out, NULL);
+		if (err != 0)
+			ret = cmd_error("cannot open '%s': %s", names[i],
+			    err == ENOENT ? "no such pool" : cmd_strerror(err));
+		else
+			(void)printf("%s:\n%s", names[i], cmd_str(out, "text"));
+		nvlist_free(out);
+	}
+	if (argc == 0)
+		proto_free_names(names, n);
+	return (ret);
+}
+
 int
 tarn_main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[0], "kmem") == 0 && strcmp(argv[1], "stat") == 0)
+		return (kmem_stat(argc - 2, argv + 2));
+
 	if (argc > 0 && (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0)) {
 		(void)printf("tarn-%s\n", TARN_VERSION);
 		return (0);

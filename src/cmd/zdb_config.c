@@ -12,11 +12,11 @@ mos_config(spa_t *spa)
 	dmu_buf_t *db;
 
 	if (zap_lookup(mos, DMU_POOL_DIRECTORY_OBJECT, DMU_POOL_CONFIG, 8, 1, &object) != 0 ||
-	    dmu_bonus_hold(mos, object, FTAG, &db) != 0)
+	    dmu_bonus_hold(mos, object, spa, &db) != 0)
 		return (NULL);
 	if (db->db_size >= sizeof(size))
 		memcpy(&size, db->db_data, sizeof(size));
-	dmu_buf_rele(db, FTAG);
+	dmu_buf_rele(db, spa);
 	if (size == 0 || size > SPA_MAXBLOCKSIZE)
 		return (NULL);
 	void *packed = kmem_alloc(size, KM_SLEEP);

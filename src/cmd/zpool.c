@@ -109,7 +109,7 @@ usage_tail(FILE *fp, const cmd_entry_t *cmd)
 {
 	if (cmd == NULL)
 		(void)fprintf(fp,
-		    "\nFor further help on a command or topic, run: zpool help [<topic>]\n");
+		    "For further help on a command or topic, run: zpool help [<topic>]\n");
 	else if (strcmp(cmd->ce_name, "get") == 0 || strcmp(cmd->ce_name, "set") == 0 ||
 	    strcmp(cmd->ce_name, "list") == 0)
 		zpool_prop_usage(fp);

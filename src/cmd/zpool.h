@@ -68,6 +68,8 @@ int zpool_compat_features(const char *value, uint64_t *bits, char *why, size_t s
 
 /* The tree for `create`; on errors everything has been said and NULL is returned. */
 nvlist_t *zpool_make_root(int argc, char **argv, uint64_t ashift, bool force);
+/* Devices too small or named twice: the sentence, or NULL. */
+const char *zpool_check_devices(const nvlist_t *root);
 /* The layout as `create -n` shows it. */
 void zpool_print_layout(const char *pool, const nvlist_t *root);
 

@@ -259,9 +259,6 @@ create_failed(const create_t *cr, int err, const char *why)
 	case EEXIST:
 		text = "pool already exists";
 		break;
-	case EOVERFLOW:
-		text = "one or more devices is less than the minimum size (64M)";
-		break;
 	case EBUSY:
 		text = "one or more vdevs refer to the same device, or one of\n"
 		       "the devices is part of an active md or lvm device";
@@ -317,6 +314,8 @@ create_pool(const create_t *cr, const nvlist_t *root)
 		    cmd_u64(props, "version"));
 	if (ret == 0)
 		ret = check_supported(cr, root);
+	if (ret == 0 && zpool_check_devices(root) != NULL)
+		ret = cmd_error("cannot create '%s': %s", cr->cr_pool, zpool_check_devices(root));
 	if (ret == 0) {
 		(void)nvlist_remove_all(props, "version");
 		if (cr->cr_altroot != NULL)

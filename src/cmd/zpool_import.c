@@ -216,11 +216,32 @@ set_state(nvlist_t *vd, uint64_t state, uint64_t aux)
 	nvlist_free(stats);
 }
 
+/* A device that was not among those searched may still be where the pool knew it. */
+static bool
+found_at_path(const nvlist_t *vd, uint64_t pool_guid)
+{
+	nvlist_t *label = NULL;
+	int nlabels;
+	bool found = cmd_str(vd, "path") != NULL &&
+	    vdev_label_probe(cmd_str(vd, "path"), &label, &nlabels) == 0 &&
+	    cmd_u64(label, "guid") == cmd_u64(vd, "guid") &&
+	    cmd_u64(label, "pool_guid") == pool_guid;
+
+	nvlist_free(label);
+	return (found);
+}
+
 static void
-leaf_state(nvlist_t *vd)
+leaf_state(nvlist_t *vd, uint64_t pool_guid)
 {
 	const char *path = cmd_str(vd, "path");
 	struct stat st;
+
+	if (cmd_u64(vd, "not_found") != 0 && found_at_path(vd, pool_guid))
+		(void)nvlist_remove_all(vd, "not_found");
+	/* Away at the last import, here again. */
+	if (cmd_u64(vd, "not_found") == 0)
+		(void)nvlist_remove_all(vd, "not_present");
 
 	if (cmd_u64(vd, "offline") != 0)
 		set_state(vd, VDEV_STATE_OFFLINE, VDEV_AUX_NONE);
@@ -236,13 +257,15 @@ leaf_state(nvlist_t *vd)
 
 /* From the leaves upwards, as opening them would find it. A log that is missing only degrades. */
 static void
-tree_state(nvlist_t *vd)
+tree_state(nvlist_t *vd, uint64_t pool_guid)
 {
 	const char *type = cmd_str(vd, "type");
 	size_t n, broken = 0, degraded = 0;
 	nvlist_t *const *child = cmd_children(vd, "children", &n);
 	bool root = type != NULL && strcmp(type, "root") == 0, missing = false;
 
+	if (root)
+		pool_guid = cmd_u64(vd, "guid");
 	if (type != NULL && (strcmp(type, "hole") == 0 || strcmp(type, "indirect") == 0)) {
 		set_state(vd, VDEV_STATE_HEALTHY, VDEV_AUX_NONE);
 		return;
@@ -252,12 +275,12 @@ tree_state(nvlist_t *vd)
 		return;
 	}
 	if (n == 0) {
-		leaf_state(vd);
+		leaf_state(vd, pool_guid);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		const char *ctype = cmd_str(child[i], "type");
-		tree_state(child[i]);
+		tree_state(child[i], pool_guid);
 		uint64_t state = zpool_vdev_stat(child[i], "state");
 		bool bad = state <= VDEV_STATE_FAULTED;
 		if (bad && !(root && zpool_vdev_is_log(child[i])))
@@ -382,7 +405,7 @@ show_pool(nvlist_t *config, bool first)
 	/* With a comment all titles move one to the right. */
 	const char *pad = comment != NULL ? " " : "";
 
-	tree_state(tree);
+	tree_state(tree, 0);
 	zpool_reason_t reason = import_reason(config);
 	if (!first)
 		(void)printf("\n");
@@ -528,6 +551,27 @@ import_failed(const char *name, const char *newname, int err, const nvlist_t *re
 	}
 }
 
+/* Words that mount understands; others make mounting fail. */
+static bool
+good_mount_options(const char *options)
+{
+	static const char *const words[] = { "ro", "rw", "atime", "noatime", "relatime",
+		"norelatime", "exec", "noexec", "suid", "nosuid", "setuid", "nosetuid", "dev",
+		"nodev", "devices", "nodevices", "xattr", "noxattr", "mand", "nomand", "defaults",
+		"remount" };
+
+	for (const char *p = options; *p != '\0';) {
+		size_t len = strcspn(p, ",");
+		bool good = false;
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+			good |= strlen(words[i]) == len && strncmp(p, words[i], len) == 0;
+		if (!good)
+			return (false);
+		p += len + (p[len] == ',');
+	}
+	return (true);
+}
+
 static int
 start_import(import_t *im, const nvlist_t *config, const char *name, const char *newname)
 {
@@ -543,7 +587,8 @@ start_import(import_t *im, const nvlist_t *config, const char *name, const char 
 	fnvlist_add_boolean_value(req, "readonly", readonly != 0);
 	fnvlist_add_boolean_value(req, "force", im->im_force);
 	fnvlist_add_boolean_value(req, "missing_log", im->im_missing_log);
-	fnvlist_add_boolean_value(req, "nomount", im->im_nomount);
+	bool badopts = im->im_mntopts != NULL && !good_mount_options(im->im_mntopts);
+	fnvlist_add_boolean_value(req, "nomount", im->im_nomount || badopts);
 	fnvlist_add_nvlist(req, "props", props);
 	fnvlist_add_string(req, "history", cmd_history());
 	int e = daemon_start(req, &reply);
@@ -555,14 +600,12 @@ start_import(import_t *im, const nvlist_t *config, const char *name, const char 
 		ret = import_failed(name, newname, (int)err, reply);
 	} else {
 		const char *why = cmd_str(reply, "mount_why");
-		if (im->im_mntopts != NULL && !im->im_nomount)
-			why = "cannot mount: Invalid argument";
-		if (why != NULL && im->im_mntopts != NULL)
+		if (badopts && !im->im_nomount)
 			(void)fprintf(stderr, "cannot mount '%s': Invalid argument\n",
 			    newname != NULL ? newname : name);
 		else if (why != NULL)
 			(void)fprintf(stderr, "%s\n", why);
-		if (why != NULL)
+		if (why != NULL || (badopts && !im->im_nomount))
 			(void)fprintf(stderr,
 			    "Import was successful, but unable to mount some datasets\n");
 	}
@@ -579,7 +622,7 @@ import_one(import_t *im, nvlist_t *config, const char *newname)
 	nvlist_t *tree = cmd_list(config, "vdev_tree"), *status;
 	char buf[128], when[64];
 
-	tree_state(tree);
+	tree_state(tree, 0);
 	uint64_t state = zpool_vdev_stat(tree, "state");
 	const char *target = newname != NULL ? newname : name;
 	if (newname != NULL && (why = zpool_name_why(newname, false, buf, sizeof (buf))) != NULL)
@@ -597,8 +640,6 @@ import_one(import_t *im, nvlist_t *config, const char *newname)
 		    name, host != NULL ? host : "<unknown>", cmd_u64(config, "hostid"),
 		    cmd_date(last_access(tree, 9), true, when, sizeof (when))));
 	}
-	if (im->im_rewind && im->im_dryrun && state > VDEV_STATE_FAULTED)
-		return (0);
 	if (im->im_txg != 0 || im->im_checkpoint || (im->im_rewind && im->im_extreme))
 		return (cmd_unsupported("cannot import '%s': rewinding a pool", name));
 	if (!im->im_missing_log && state > VDEV_STATE_FAULTED && missing_logs(tree))

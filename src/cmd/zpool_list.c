@@ -343,7 +343,7 @@ json_row(list_opts_t *lo, const pool_row_t *pr)
 /* ---- the command ------------------------------------------------------------------------------------------ */
 
 static int
-list_once(list_opts_t *lo, int argc, char **argv)
+list_once(list_opts_t *lo, int argc, char **argv, bool header)
 {
 	pool_row_t *pr;
 	list_t rows;
@@ -370,7 +370,7 @@ list_once(list_opts_t *lo, int argc, char **argv)
 		(void)json_object_set_new(root, "pools", lo->lo_pools);
 		json_end(root);
 	} else if (found > 0) {
-		if (!lo->lo_scripted)
+		if (header && !lo->lo_scripted)
 			print_header(lo, width);
 		for (pr = list_head(&rows); pr != NULL; pr = list_next(&rows, pr))
 			print_row(lo, width, pr);
@@ -452,9 +452,7 @@ zpool_do_list(int argc, char **argv)
 		for (unsigned long i = 0;; i++) {
 			if (timestamp != 0 && !lo.lo_json)
 				cmd_timestamp(timestamp);
-			if (i > 0 && !lo.lo_json)
-				optind = 0;
-			ret = list_once(&lo, argc, argv);
+			ret = list_once(&lo, argc, argv, i == 0);
 			if (interval == 0 || (count != 0 && i + 1 >= count))
 				break;
 			(void)fflush(stdout);

@@ -323,6 +323,11 @@ label_in_use(const char *path, bool force)
 
 	if (vdev_label_probe(path, &label, &nlabels) != 0)
 		return (false);
+	/* What a creation leaves that did not come to its first commit. */
+	if (cmd_u64(label, "txg") == 0 && cmd_u64(label, "state") == POOL_STATE_ACTIVE) {
+		nvlist_free(label);
+		return (false);
+	}
 	const char *name = cmd_str(label, "name");
 	uint64_t state = cmd_u64(label, "state");
 	if (name == NULL)
@@ -527,6 +532,38 @@ check_replication(const spec_t *sp)
 		last = r;
 	}
 	return (ok);
+}
+
+/* ---- what the daemon would find wrong, in words ------------------------------------------------------------- */
+
+static const char *
+check_leaf(const nvlist_t *root, const nvlist_t *vd, const nvlist_t *leaf)
+{
+	size_t n;
+	nvlist_t *const *child = cmd_children(vd, "children", &n);
+	const char *path = cmd_str(vd, "path"), *why = NULL;
+	struct stat a, b;
+
+	for (size_t i = 0; i < n && why == NULL; i++)
+		why = check_leaf(root, child[i], leaf);
+	if (path == NULL || why != NULL)
+		return (why);
+	if (leaf == NULL)
+		return (device_size(path) < SPA_MINDEVSIZE ?
+			"one or more devices is less than the minimum size (64M)" :
+			check_leaf(root, root, vd));
+	if (leaf != vd && stat(path, &a) == 0 && stat(cmd_str(leaf, "path"), &b) == 0 &&
+	    (S_ISBLK(a.st_mode) ? S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev :
+				  a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+		return ("one or more vdevs refer to the same device, or one of\n"
+			"the devices is part of an active md or lvm device");
+	return (NULL);
+}
+
+const char *
+zpool_check_devices(const nvlist_t *root)
+{
+	return (check_leaf(root, root, NULL));
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------- */

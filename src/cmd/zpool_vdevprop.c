@@ -109,11 +109,24 @@ vdev_prop_usage(FILE *fp)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
+/* Space is counted where it is allocated: by top-level vdevs and the pool. */
 static uint64_t
 number_of(const nvlist_t *vd, const char *stat)
 {
-	uint64_t space = zpool_vdev_stat(vd, "space"), alloc = zpool_vdev_stat(vd, "alloc");
+	bool top = nvlist_exists(vd, "metaslab_array") || nvlist_exists(vd, "is_root");
+	uint64_t space = top ? zpool_vdev_stat(vd, "space") : 0;
+	uint64_t alloc = top ? zpool_vdev_stat(vd, "alloc") : 0;
 
+	if (strcmp(stat, "space") == 0)
+		return (space);
+	if (strcmp(stat, "alloc") == 0)
+		return (alloc);
+	if (strcmp(stat, "fragmentation") == 0 && !top)
+		return (0);
+	if (strcmp(stat, "asize") == 0 && !nvlist_exists(cmd_list(vd, "vdev_stats"), "asize"))
+		return (zpool_vdev_stat(vd, "space"));
+	if (strcmp(stat, "configured_ashift") == 0)
+		return (zpool_vdev_stat(vd, stat));
 	if (strcmp(stat, "capacity") == 0)
 		return (space == 0 ? 0 : alloc * 100 / space);
 	if (strcmp(stat, "free") == 0)
@@ -334,6 +347,15 @@ check_spec(const char *spec)
 	return (0);
 }
 
+/* How a property's title is when it heads a column. */
+static int
+title_width(const char *prop, size_t len)
+{
+	if (strncmp(prop, "checksum_", 9) == 0)
+		return ((int)len - 3);
+	return ((int)len);
+}
+
 /* The NAME column is as wide as the first vdev, the VALUE column as the titles ask for. */
 static void
 vget_header(vget_t *vg, const char *first)
@@ -347,7 +369,7 @@ vget_header(vget_t *vg, const char *first)
 		for (const char *p = vg->vg_spec;
 		     vg->vg_cols[i] == GET_COL_VALUE && *p != '\0' && strcmp(vg->vg_spec, "all") != 0;) {
 			size_t len = strcspn(p, ",");
-			width = MAX(width, (int)len);
+			width = MAX(width, title_width(p, len));
 			p += len + (p[len] == ',');
 		}
 		table_header(vg->vg_table, (size_t)i, titles[vg->vg_cols[i]], false, width);

@@ -126,6 +126,17 @@ load_uberblock(spa_t *spa, load_arg_t *la)
 	return (err);
 }
 
+/* A device that was away when the pool was opened goes by its guid until it is back. */
+static void
+note_absence(vdev_t *vd, void *arg)
+{
+	(void)arg;
+	if (vd->vdev_state == VDEV_STATE_CANT_OPEN && vd->vdev_aux == VDEV_AUX_OPEN_FAILED)
+		vd->vdev_not_present = true;
+	else if (vd->vdev_state > VDEV_STATE_FAULTED)
+		vd->vdev_not_present = false;
+}
+
 static int
 load_mos(spa_t *spa, const nvlist_t *hint)
 {
@@ -157,6 +168,8 @@ load_mos(spa_t *spa, const nvlist_t *hint)
 	nvlist_t *merged = tree_with_paths(tree, found);
 	err = load_tree(spa, merged);
 	nvlist_free(merged);
+	if (err == 0)
+		vdev_foreach_leaf(spa->spa_root_vdev, note_absence, NULL);
 	if (err == 0 && vdev_guid_sum(spa->spa_root_vdev) != spa->spa_uberblock.ub_guid_sum)
 		err = ENXIO;
 	nvlist_free(spa->spa_config);

@@ -79,7 +79,9 @@ apply_string(spa_t *spa, const char *name, const char *v)
 		for (const char *p = v; *p != '\0'; p++)
 			if (*p < 0x20 || *p > 0x7e)
 				return (EINVAL);
-		replace_string(&spa->spa_comment, v);
+		/* Set to nothing is something else than never set. */
+		kmem_strfree(spa->spa_comment);
+		spa->spa_comment = kmem_strdup(v);
 	} else if (strcmp(name, "compatibility") == 0) {
 		replace_string(&spa->spa_compatibility, strcmp(v, "off") == 0 ? "" : v);
 	} else if (strcmp(name, "altroot") == 0) {

@@ -13,7 +13,7 @@ add_scan(spa_t *spa, nvlist_t *nv)
 	    nv, "scan_stats", (const uint64_t *)&ps, sizeof (ps) / sizeof (uint64_t));
 }
 
-/* Top-level vdevs: what of them is used. A pool opened read-only has no metaslabs in memory. */
+/* The pool and its top-level vdevs: what of them is used. A pool opened read-only has no metaslabs in memory. */
 static void
 add_space(spa_t *spa, nvlist_t *tree)
 {
@@ -21,11 +21,20 @@ add_space(spa_t *spa, nvlist_t *tree)
 	uint64_t space, alloc, frag;
 	size_t n;
 
+	if (nvlist_lookup_nvlist(tree, "vdev_stats", &stats) == 0) {
+		fnvlist_add_uint64(stats, "space", spa_get_space(spa));
+		fnvlist_add_uint64(stats, "alloc", spa_get_alloc(spa));
+		fnvlist_add_uint64(
+		    stats, "fragmentation", metaslab_class_fragmentation(spa->spa_normal_class));
+	}
 	if (nvlist_lookup_nvlist_array(tree, "children", &child, &n) != 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (nvlist_lookup_nvlist(child[i], "vdev_stats", &stats) != 0)
 			continue;
+		/* The size of its devices is told, too, in another member. */
+		if (nvlist_lookup_uint64(stats, "space", &space) == 0)
+			fnvlist_add_uint64(stats, "asize", space);
 		metaslab_vdev_space(spa, i, &space, &alloc, &frag);
 		fnvlist_add_uint64(stats, "space", space);
 		fnvlist_add_uint64(stats, "alloc", alloc);

@@ -4,8 +4,8 @@
  * descriptor 0 for the one request that makes it what it is and for the answer:
  *
  *   op "create": name, vdevs, props, features, fsprops, altroot?, history, nomount: bool
- *   op "import": config, newname?, readonly, force, cached: bool, txg?, props, nomount: bool,
- *                history
+ *   op "import": config, newname?, readonly, force, cached, missing_log: bool, txg?, props,
+ *                nomount: bool, history
  *   both: cachefile string ("" default, "none")
  *
  * It ends when the pool is exported or destroyed, or on SIGTERM/SIGINT, when everything is
@@ -182,6 +182,7 @@ open_pool(const nvlist_t *req, const char *name, spa_t **spap, nvlist_t *reply)
 		flags |= req_bool(req, "readonly") ? POOL_IMPORT_READONLY : 0;
 		flags |= req_bool(req, "force") ? POOL_IMPORT_FORCE : 0;
 		flags |= req_bool(req, "cached") ? POOL_IMPORT_CACHED : 0;
+		flags |= req_bool(req, "missing_log") ? POOL_IMPORT_MISSING_LOG : 0;
 		(void)nvlist_lookup_uint64(req, "txg", &txg);
 		err = pool_import(req_list(req, "config"), name, flags, txg,
 		    req_list(req, "props"), spap, &unsup);
@@ -224,6 +225,12 @@ cache_pool(serve_t *sv, bool present)
 	if (err != 0)
 		spl_log(LOG_WARNING, "cache file %s: %s", path, strerror(err));
 	nvlist_free(config);
+}
+
+void
+serve_cache(serve_t *sv)
+{
+	cache_pool(sv, true);
 }
 
 void
@@ -311,8 +318,9 @@ serve_pool(spa_t *spa, const char *name, const nvlist_t *req, nvlist_t *reply)
 	dsl_prop_changed = prop_changed;
 	if (history != NULL && spa_writeable(spa))
 		(void)pool_history_command(spa, history, getuid());
-	cache_pool(sv, true);
+	serve_cache(sv);
 	sv->sv_cached = true;
+	sv->sv_start = gethrtime();
 	err = control_start(sv);
 	fnvlist_add_int64(reply, "errno", err);
 	if (err == 0 && !req_bool(req, "nomount")) {

@@ -79,6 +79,8 @@ list_one(list_arg_t *la, dsl_dataset_t *ds)
 	if (mounted)
 		fnvlist_add_string(e, "mountpoint_now", point);
 	if (la->la_props) {
+		if (type == ZFS_TYPE_FILESYSTEM && mounts_wanted(sv, ds, point, sizeof (point)) == 0)
+			fnvlist_add_string(e, "mountpoint_wanted", point);
 		if (dsl_prop_get_all(ds, &props) == 0) {
 			fnvlist_add_nvlist(e, "props", props);
 			nvlist_free(props);
@@ -352,7 +354,7 @@ change_props(call_t *c, const char *name, const nvlist_t *props)
 	size_t n = 0;
 	int err;
 
-	if (!moves_mounts(props))
+	if (!moves_mounts(props) || call_bool(c, "nomount"))
 		return (dsl_props_set(sv->sv_spa->spa_dsl_pool, name, props));
 	mounts_below(sv, name, &mounted, &n);
 	err = mounts_unmount_below(sv, name, false, &c->c_why);

@@ -1,6 +1,7 @@
 /* Requests about the pool as a whole (proto.h). */
 #include <unistd.h>
 #include "serve/serve_impl.h"
+#include "spl/kmem_debug.h"
 
 static int
 op_ping(call_t *c)
@@ -11,27 +12,109 @@ op_ping(call_t *c)
 	return (0);
 }
 
+/* bootfs is stored as an object: people know it by its name. */
+static void
+show_bootfs(serve_t *sv, nvlist_t *props)
+{
+	dsl_pool_t *dp = sv->sv_spa->spa_dsl_pool;
+	char name[ZFS_MAX_DATASET_NAME_LEN] = "-";
+	nvlist_t *entry;
+	dsl_dataset_t *ds;
+	uint64_t obj = 0;
+
+	if (nvlist_lookup_nvlist(props, "bootfs", &entry) != 0)
+		return;
+	(void)nvlist_lookup_uint64(entry, "value", &obj);
+	dsl_pool_config_enter(dp);
+	if (obj != 0 && dsl_dataset_hold_obj(dp, obj, props, &ds) == 0) {
+		dsl_dataset_name(ds, name);
+		dsl_dataset_rele(ds, props);
+	}
+	dsl_pool_config_exit(dp);
+	fnvlist_add_string(entry, "value", name);
+}
+
 static int
 op_pool_status(call_t *c)
 {
 	nvlist_t *status = pool_status(c->c_sv->sv_spa);
 	nvlist_t *props = pool_props_get(c->c_sv->sv_spa);
 
+	show_bootfs(c->c_sv, props);
 	nvlist_merge(c->c_out, status);
 	fnvlist_add_nvlist(c->c_out, "props", props);
+	fnvlist_add_uint64(
+	    c->c_out, "uptime_ns", (uint64_t)(gethrtime() - c->c_sv->sv_start));
 	nvlist_free(props);
 	nvlist_free(status);
 	return (0);
 }
 
+/* The name of a file system (or "" for none) into its object. */
+static int
+take_bootfs(serve_t *sv, nvlist_t *props)
+{
+	dsl_pool_t *dp = sv->sv_spa->spa_dsl_pool;
+	const char *name;
+	dsl_dataset_t *ds;
+	uint64_t obj = 0;
+	int err = 0;
+
+	if (nvlist_lookup_string(props, "bootfs", &name) != 0)
+		return (0);
+	if (name[0] != '\0') {
+		size_t n = strlen(sv->sv_name);
+		if (strncmp(name, sv->sv_name, n) != 0 || (name[n] != '\0' && name[n] != '/'))
+			return (EINVAL);
+		dsl_pool_config_enter(dp);
+		if ((err = dsl_dataset_hold(dp, name, props, &ds)) == 0) {
+			obj = ds->ds_object;
+			dsl_dataset_rele(ds, props);
+		}
+		dsl_pool_config_exit(dp);
+	}
+	if (err == 0)
+		fnvlist_add_uint64(props, "bootfs", obj);
+	return (err);
+}
+
 static int
 op_pool_set(call_t *c)
 {
-	nvlist_t *props;
+	nvlist_t *given, *props;
+	int err;
 
-	if (nvlist_lookup_nvlist(c->c_req, "props", &props) != 0)
+	if (nvlist_lookup_nvlist(c->c_req, "props", &given) != 0)
 		return (EINVAL);
-	return (pool_props_set(c->c_sv->sv_spa, props));
+	props = nvlist_dup(given);
+	err = take_bootfs(c->c_sv, props);
+	bool cachefile = nvlist_exists(props, "cachefile");
+	if (err == 0 && cachefile)
+		serve_uncache(c->c_sv);
+	if (err == 0)
+		err = pool_props_set(c->c_sv->sv_spa, props);
+	if (cachefile)
+		serve_cache(c->c_sv);
+	nvlist_free(props);
+	return (err);
+}
+
+/* The daemon's table of caches and arenas, as text. */
+static int
+op_kmem_stat(call_t *c)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *fp = open_memstream(&text, &size);
+
+	if (fp == NULL)
+		return (ENOMEM);
+	kmem_stat_print(fp);
+	if (fclose(fp) != 0)
+		return (ENOMEM);
+	fnvlist_add_string(c->c_out, "text", text);
+	free(text);
+	return (0);
 }
 
 static int
@@ -224,6 +307,7 @@ op_pool_export(call_t *c)
 
 const op_t pool_ops[] = {
 	{ "ping", op_ping, false },
+	{ "kmem_stat", op_kmem_stat, false },
 	{ "pool_status", op_pool_status, false },
 	{ "pool_set", op_pool_set, true },
 	{ "pool_history", op_pool_history, false },

@@ -9,8 +9,10 @@
  *           "out" nvlist (optional).
  *
  *   ping            -> out { pool, guid, pid }
- *   pool_status     -> out as pool_status(), plus "props" as pool_props_get()
- *   pool_set        { props }
+ *   kmem_stat       -> out { text } the table of the daemon's caches
+ *   pool_status     -> out as pool_status(), plus "props" as pool_props_get() with bootfs as a name, and
+ *                   "uptime_ns" since the pool was opened
+ *   pool_set        { props } bootfs as a name
  *   pool_history    -> out "0", "1", …: records
  *   pool_errors     -> out { lines: string array } as `zpool status -v` prints them
  *   pool_scrub      { action: "start" "pause" "stop" }
@@ -23,14 +25,15 @@
  *   ds_create       { name, type: uint64 (dmu_objset_type_t), props, nomount: bool }
  *   ds_destroy      { name, recursive: bool, force: bool }
  *   ds_rename       { name, to, force: bool, nomount: bool }
- *   ds_set          { name, props }
+ *   ds_set          { name, props, nomount: bool (mounts stay as they are) }
  *   ds_inherit      { name, prop, recursive: bool, received: bool }
  *   ds_mount        { name?, all: bool, options?: string, overlay: bool }
  *                   name with explicit request, or all that canmount=on wants
  *   ds_unmount      { name? | mountpoint? | all: bool, force: bool }
  *
  * ds entry: the members of dsl_dataset_stat_t as uint64 under their names without "dds_";
- * "origin" string; "mounted" uint64, "mountpoint_now" string; "zplprops" nvlist (version, normalization,
+ * "origin" string; "mounted" uint64, "mountpoint_now" string; with props "mountpoint_wanted" string (path with
+ * altroot, "none", "legacy"), "zplprops" nvlist (version, normalization,
  * utf8only, casesensitivity); "props" nvlist as dsl_prop_get_all() gives (stored or inherited
  * only: defaults are the command's business).
  */

@@ -21,6 +21,7 @@ typedef struct serve {
 	kmutex_t sv_mounts_lock;
 	list_t sv_mounts; /* mount_t */
 	bool sv_cached;   /* the pool is in the cache file */
+	hrtime_t sv_start; /* when the pool was opened */
 } serve_t;
 
 typedef struct mount {
@@ -58,7 +59,9 @@ void mounts_forget(serve_t *sv);
 void mounts_fini(serve_t *sv);
 
 /* daemon.c */
-void serve_uncache(serve_t *sv); /* the pool leaves the cache file */
+/* The pool enters or leaves the cache file. */
+void serve_cache(serve_t *sv);
+void serve_uncache(serve_t *sv);
 void daemon_release_name(serve_t *sv);
 
 /* control.c */

@@ -61,6 +61,7 @@ spa_alloc(const char *name, const spa_upper_ops_t *ops)
 	spa->spa_max_ashift = ASHIFT_MIN;
 	spa->spa_min_alloc = SPA_MINBLOCKSIZE;
 	spa->spa_prop_delegation = 1;
+	spa->spa_prop_dedup_table_quota = UINT64_MAX;
 	spa->spa_failmode = ZIO_FAILURE_MODE_WAIT;
 
 	mutex_init(&spa->spa_config_lock.scl_lock);

@@ -355,6 +355,8 @@ vdev_status_add(vdev_t *vd, nvlist_t *nv)
 	fnvlist_add_uint64(st, "scan_processed", vs.vs_scan_processed);
 	fnvlist_add_uint64(st, "active_ops", vdev_queue_load(vd));
 	fnvlist_add_uint64(st, "physical_ashift", vd->vdev_physical_ashift);
+	if (vd->vdev_top != NULL)
+		fnvlist_add_uint64(st, "configured_ashift", vd->vdev_top->vdev_ashift);
 	fnvlist_add_nvlist(nv, "vdev_stats", st);
 	nvlist_free(st);
 }
