@@ -57,27 +57,44 @@ row_size(const cmd_table_t *t)
 	return (sizeof (row_t) + t->t_ncols * sizeof (char *));
 }
 
-void
-table_cell(cmd_table_t *t, const char *fmt, ...)
+static void
+add_cell(cmd_table_t *t, bool widen, const char *fmt, va_list ap)
 {
-	va_list ap;
-	char *text;
+	va_list again;
 
 	if (t->t_row == NULL)
 		t->t_row = kmem_zalloc(row_size(t), KM_SLEEP);
 	VERIFY3U(t->t_col, <, t->t_ncols);
-	va_start(ap, fmt);
-	int n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	text = kmem_zalloc((size_t)n + 1, KM_SLEEP);
-	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	char *text = kmem_zalloc((size_t)n + 1, KM_SLEEP);
 	(void)vsnprintf(text, (size_t)n + 1, fmt, ap);
-	va_end(ap);
 	t->t_row->rw_cell[t->t_col] = kmem_strdup(text);
 	kmem_free(text, (size_t)n + 1);
 	column_t *co = &t->t_columns[t->t_col++];
-	if (!co->co_fixed)
+	if (widen && !co->co_fixed)
 		co->co_width = MAX(co->co_width, n);
+}
+
+void
+table_cell(cmd_table_t *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_cell(t, true, fmt, ap);
+	va_end(ap);
+}
+
+void
+table_narrow_cell(cmd_table_t *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_cell(t, false, fmt, ap);
+	va_end(ap);
 }
 
 void

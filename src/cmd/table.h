@@ -15,6 +15,8 @@ void table_header(cmd_table_t *t, size_t col, const char *title, bool right, int
 void table_fixed(cmd_table_t *t, size_t col);
 /* The next cell of the current row (copied). */
 void table_cell(cmd_table_t *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, but the column does not become wider for it. */
+void table_narrow_cell(cmd_table_t *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void table_end_row(cmd_table_t *t); /* missing cells become "-" */
 /* A row that only widens columns and is not printed. */
 void table_end_hidden_row(cmd_table_t *t);

@@ -54,6 +54,11 @@ void datasets_get_all(dataset_set_t *s, uint64_t depth, int types, bool props);
  * means the file system mounted there.
  */
 const dataset_t *dataset_open(dataset_set_t *s, const char *name, int types, bool props);
+/* Tree order; duplicates go. */
+void datasets_sort(dataset_set_t *s);
+int datasets_compare(const dataset_t *a, const dataset_t *b);
+/* "cannot unmount …: permission denied" for the first mount in the way at or below name, or NULL. kmem string. */
+char *zfs_mount_denied(const char *name);
 /* Mounted file system that path lies on; false: complained. */
 bool zfs_path_to_name(const char *path, char *name, size_t size);
 

@@ -288,21 +288,8 @@ destroy_failed(const char *name, int err, const char *why)
 	    err == EBUSY ? "dataset is busy" : cmd_strerror(err)));
 }
 
-/* An ordinary user is told about the first mount that would have to go. */
-static char *
-mount_in_the_way(const dataset_set_t *s)
-{
-	list_t *l = (list_t *)&s->s_list;
-
-	for (dataset_t *d = list_tail(l); d != NULL; d = list_prev(l, d))
-		if (cmd_str(d->d_entry, "mountpoint_now") != NULL)
-			return (kmem_asprintf("cannot unmount '%s': permission denied",
-			    cmd_str(d->d_entry, "mountpoint_now")));
-	return (NULL);
-}
-
 static int
-call_destroy(const char *name, const destroy_t *de, const dataset_set_t *below)
+call_destroy(const char *name, const destroy_t *de)
 {
 	nvlist_t *req = cmd_request("ds_destroy");
 	char pool[ZFS_MAX_DATASET_NAME_LEN], *why = NULL;
@@ -313,7 +300,7 @@ call_destroy(const char *name, const destroy_t *de, const dataset_set_t *below)
 	int err = cmd_call(cmd_pool_of(name, pool), req, NULL, &why);
 	if (err == EPERM) {
 		kmem_strfree(why);
-		why = mount_in_the_way(below);
+		why = zfs_mount_denied(name);
 	}
 	int ret = err == 0 ? 0 : destroy_failed(name, err, why);
 	kmem_strfree(why);
@@ -353,7 +340,7 @@ destroy_dataset(const char *name, const destroy_t *de)
 	if (ret == 0 && de->de_verbose)
 		list_below(&s, name, de, true);
 	if (ret == 0 && !de->de_dryrun)
-		ret = call_destroy(name, de, &s);
+		ret = call_destroy(name, de);
 	datasets_fini(&s);
 	return (ret);
 }

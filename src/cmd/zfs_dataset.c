@@ -172,3 +172,75 @@ dataset_open(dataset_set_t *s, const char *name, int types, bool props)
 	}
 	return (d);
 }
+
+char *
+zfs_mount_denied(const char *name)
+{
+	dataset_set_t s;
+	char *text = NULL;
+
+	datasets_init(&s);
+	(void)datasets_get(&s, name, UINT64_MAX, TYPE_FS, false);
+	for (dataset_t *d = list_tail(&s.s_list); d != NULL && text == NULL;
+	     d = list_prev(&s.s_list, d))
+		if (cmd_str(d->d_entry, "mountpoint_now") != NULL)
+			text = kmem_asprintf("cannot unmount '%s': permission denied",
+			    cmd_str(d->d_entry, "mountpoint_now"));
+	datasets_fini(&s);
+	return (text);
+}
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+/* A parent, its snapshots by creation, its bookmarks, its children by name. */
+int
+datasets_compare(const dataset_t *a, const dataset_t *b)
+{
+	size_t la = strcspn(a->d_name, "@#"), lb = strcspn(b->d_name, "@#");
+	/* A slash sorts before everything: children stand right below their parent. */
+	for (size_t i = 0; i < MIN(la, lb); i++) {
+		unsigned char ca = (unsigned char)a->d_name[i], cb = (unsigned char)b->d_name[i];
+		if (ca != cb)
+			return (ca == '/' ? -1 : cb == '/' ? 1 : ca < cb ? -1 : 1);
+	}
+	if (la != lb)
+		return (la < lb ? -1 : 1);
+	int ra = a->d_type == TYPE_SNAP ? 1 : a->d_type == TYPE_BOOK ? 2 : 0;
+	int rb = b->d_type == TYPE_SNAP ? 1 : b->d_type == TYPE_BOOK ? 2 : 0;
+	if (ra != rb)
+		return (ra - rb);
+	uint64_t ta = cmd_u64(a->d_entry, "creation_txg"), tb = cmd_u64(b->d_entry, "creation_txg");
+	if (ta != tb)
+		return (ta < tb ? -1 : 1);
+	return (strcmp(a->d_name, b->d_name));
+}
+
+static int
+compare_pointers(const void *x, const void *y)
+{
+	return (datasets_compare(*(const dataset_t *const *)x, *(const dataset_t *const *)y));
+}
+
+void
+datasets_sort(dataset_set_t *s)
+{
+	size_t n = 0, i = 0;
+	dataset_t *d;
+
+	for (d = list_head(&s->s_list); d != NULL; d = list_next(&s->s_list, d))
+		n++;
+	dataset_t **v = kmem_alloc(n * sizeof (*v), KM_SLEEP);
+	while ((d = list_remove_head(&s->s_list)) != NULL)
+		v[i++] = d;
+	if (n > 1)
+		qsort(v, n, sizeof (*v), compare_pointers);
+	for (i = 0; i < n; i++) {
+		/* Named twice: shown once. */
+		if (i > 0 && strcmp(v[i - 1]->d_name, v[i]->d_name) == 0) {
+			list_remove(&s->s_list, v[i - 1]);
+			kmem_free(v[i - 1], sizeof (*v[i - 1]));
+		}
+		list_insert_tail(&s->s_list, v[i]);
+	}
+	kmem_free(v, n * sizeof (*v));
+}

@@ -65,9 +65,17 @@ get_row(get_opts_t *go, const dataset_t *d, const zprop_want_t *zw, const char *
 			cell = source;
 			break;
 		}
-		/* The SOURCE column is only as wide as what is shown. */
-		table_cell(go->go_table, "%s",
-		    show || go->go_cols[i] != GET_COL_SOURCE ? cell : "");
+		/*
+		 * Numbers do not widen the VALUE column, which has its width from the property;
+		 * the SOURCE column is only as wide as what is shown.
+		 */
+		bool fixed = go->go_cols[i] == GET_COL_VALUE && zw->zw_prop != NULL &&
+		    (zw->zw_prop->zp_flags & ZP_RIGHT) && !(zw->zw_prop->zp_flags & ZP_VARIABLE);
+		if (fixed)
+			table_narrow_cell(go->go_table, "%s", cell);
+		else
+			table_cell(go->go_table, "%s",
+			    show || go->go_cols[i] != GET_COL_SOURCE ? cell : "");
 	}
 	if (show)
 		table_end_row(go->go_table);
@@ -235,6 +243,7 @@ get_run(get_opts_t *go, int argc, char **argv)
 	else
 		ret = zfs_gather(&s, argc, argv, go->go_types, go->go_recurse, go->go_depth,
 		    go->go_types_given, TYPE_ALL);
+	datasets_sort(&s);
 	get_header(go);
 	if (go->go_json)
 		go->go_datasets = json_object();

@@ -21,28 +21,6 @@ typedef struct list_opts {
 
 static list_opts_t *sort_opts;
 
-/* In tree order: a parent, its snapshots by creation, its bookmarks, its children. */
-static int
-tree_order(const dataset_t *a, const dataset_t *b)
-{
-	size_t la = strcspn(a->d_name, "@#"), lb = strcspn(b->d_name, "@#");
-	int c = strncmp(a->d_name, b->d_name, MIN(la, lb));
-
-	if (c == 0 && la != lb)
-		c = la < lb ? -1 : 1;
-	if (c != 0)
-		return (c);
-	/* Same file system: itself, snapshots, bookmarks. */
-	int ra = a->d_type == TYPE_SNAP ? 1 : a->d_type == TYPE_BOOK ? 2 : 0;
-	int rb = b->d_type == TYPE_SNAP ? 1 : b->d_type == TYPE_BOOK ? 2 : 0;
-	if (ra != rb)
-		return (ra - rb);
-	uint64_t ta = cmd_u64(a->d_entry, "creation_txg"), tb = cmd_u64(b->d_entry, "creation_txg");
-	if (ta != tb)
-		return (ta < tb ? -1 : 1);
-	return (strcmp(a->d_name, b->d_name));
-}
-
 static int
 by_key(const sort_key_t *sk, const dataset_t *a, const dataset_t *b)
 {
@@ -79,7 +57,7 @@ compare(const void *x, const void *y)
 		if (c != 0)
 			return (c);
 	}
-	return (tree_order(a, b));
+	return (datasets_compare(a, b));
 }
 
 static int

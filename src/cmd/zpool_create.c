@@ -443,6 +443,10 @@ zpool_do_destroy(int argc, char **argv)
 	fnvlist_add_boolean_value(req, "destroy", true);
 	fnvlist_add_boolean_value(req, "force", force);
 	int err = cmd_call(argv[0], req, NULL, &why);
+	if (err == EPERM) {
+		kmem_strfree(why);
+		why = zfs_mount_denied(argv[0]);
+	}
 	if (err != 0 && why != NULL)
 		(void)fprintf(stderr, "%s\ncould not destroy '%s': could not unmount datasets\n", why,
 		    argv[0]);

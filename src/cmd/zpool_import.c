@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "cmd/zfs.h"
 #include "cmd/zpool.h"
 #include "ondisk/label.h"
 #include "vdev/vdev.h"
@@ -17,6 +18,7 @@ typedef struct import {
 	bool im_all, im_destroyed, im_force, im_nomount, im_missing_log, im_scan;
 	bool im_rewind, im_dryrun, im_extreme, im_checkpoint, im_temporary;
 	const char *im_cachefile, *im_mntopts;
+	bool im_default_cache;
 	char *im_dirs[256];
 	size_t im_ndirs;
 	uint64_t im_txg;
@@ -182,7 +184,10 @@ search(import_t *im)
 	int err = 0;
 
 	if (im->im_cachefile != NULL) {
-		if ((err = pool_cachefile_read(im->im_cachefile, &cached)) != 0)
+		err = pool_cachefile_read(im->im_cachefile, &cached);
+		if (err == ENOENT && im->im_default_cache)
+			return (0); /* nothing was imported */
+		if (err != 0)
 			return (cmd_error("failed to open cache file: %s",
 			    err == EFAULT || err == EINVAL ? "invalid or corrupt cache file contents" :
 							     strerror(err)));
@@ -797,6 +802,13 @@ import_option(import_t *im, int c)
 	case 'X':
 		im->im_extreme = true;
 		return (0);
+	case ':':
+		/* `import -a -c`, as a boot unit says it: this instance's own cache file. */
+		if (optopt != 'c')
+			return (cmd_bad_option(c));
+		im->im_cachefile = serve_cachefile();
+		im->im_default_cache = true;
+		return (0);
 	case 'C':
 		im->im_checkpoint = true;
 		return (0);
@@ -869,6 +881,10 @@ export_one(const char *pool, nvlist_t *status, void *arg)
 	fnvlist_add_boolean_value(req, "destroy", false);
 	fnvlist_add_boolean_value(req, "force", ea->ea_force);
 	int err = cmd_call(pool, req, NULL, &why);
+	if (err == EPERM) {
+		kmem_strfree(why);
+		why = zfs_mount_denied(pool);
+	}
 	if (err != 0 && why != NULL)
 		(void)fprintf(stderr, "%s\n", why);
 	else if (err != 0)

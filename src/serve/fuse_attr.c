@@ -91,7 +91,7 @@ fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		zpl_rele(zp);
 	}
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	fuse_attr_to_stat(&za, &st);
@@ -165,7 +165,7 @@ fuse_op_setattr(
 		zpl_rele(zp);
 	}
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	fuse_attr_to_stat(&after, &reply);
@@ -234,7 +234,7 @@ fuse_op_statfs(fuse_req_t req, fuse_ino_t ino)
 	if (zp != NULL)
 		zpl_rele(zp);
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	sv.f_bsize = sv.f_frsize = zs.zs_bsize;

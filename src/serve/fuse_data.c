@@ -33,7 +33,7 @@ fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int err;
 
 	if (ff->ff_no_open) {
-		fuse_reply_err(req, ENOSYS);
+		reply_error(req, ENOSYS);
 		return;
 	}
 	if ((err = fuse_inode_hold(ff, ino, &zp)) == 0) {
@@ -50,7 +50,7 @@ fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		zpl_rele(zp);
 	}
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	fi->keep_cache = 1;
@@ -71,12 +71,12 @@ fuse_op_read(
 	znode_t *zp;
 
 	if (off < 0 || size > FUSE_MAX_DATA) {
-		fuse_reply_err(req, EINVAL);
+		reply_error(req, EINVAL);
 		return;
 	}
 	int err = fuse_inode_hold(fuse_req_fs(req), ino, &zp);
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	err = zpl_read_pin(zp, (uint64_t)off, size, iov, &iovcnt, &done, &pin);
@@ -92,7 +92,7 @@ fuse_op_read(
 		if (err == 0)
 			fuse_reply_buf(req, whole.iov_base, done);
 		else
-			fuse_reply_err(req, err);
+			reply_error(req, err);
 	}
 	zpl_rele(zp);
 }
@@ -126,7 +126,7 @@ fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	int err = off < 0 ? EINVAL : fuse_inode_hold(ff, ino, &zp);
 
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	/* The kernel knows who has CAP_FSETID; without KILLPRIV_V2 it has dropped the bits itself. */
@@ -140,7 +140,7 @@ fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		(void)fuse_lowlevel_notify_inval_inode(ff->ff_session, ino, -1, 0);
 	zpl_rele(zp);
 	if (err != 0)
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 	else
 		fuse_reply_write(req, done);
 }
@@ -155,7 +155,7 @@ fuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 		err = zpl_fsync(zp, datasync != 0);
 		zpl_rele(zp);
 	}
-	fuse_reply_err(req, err);
+	reply_error(req, err);
 }
 
 void
@@ -171,7 +171,7 @@ fuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 		err = zpl_fallocate(zp, mode, (uint64_t)off, (uint64_t)len, &cr);
 		zpl_rele(zp);
 	}
-	fuse_reply_err(req, err);
+	reply_error(req, err);
 }
 
 void
@@ -189,7 +189,7 @@ fuse_op_lseek(
 	if (err == 0)
 		fuse_reply_lseek(req, (off_t)result);
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 /* ---- copying inside ------------------------------------------------------------------------- */
@@ -252,7 +252,7 @@ fuse_op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 	if (err == 0)
 		fuse_reply_write(req, (size_t)done);
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 void

@@ -21,7 +21,7 @@ fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	/* As for files: only for the access time. */
 	if (ff->ff_no_open) {
-		fuse_reply_err(req, ENOSYS);
+		reply_error(req, ENOSYS);
 		return;
 	}
 	if ((err = fuse_inode_hold(ff, ino, &zp)) == 0) {
@@ -31,7 +31,7 @@ fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fi->cache_readdir = 1;
 		fuse_reply_open(req, fi);
 	} else {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 	}
 }
 
@@ -80,7 +80,7 @@ fuse_op_readdir(
 	}
 	/* What was read before an error is worth showing; it comes back with the next call. */
 	if (err != 0 && na.na_used == 0)
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 	else
 		fuse_reply_buf(req, na.na_buf, na.na_used);
 }
@@ -182,7 +182,7 @@ fuse_op_readdirplus(
 		zpl_rele(zp);
 	}
 	if (err != 0 && ca.ca_used == 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	for (size_t pos = 0; pos < ca.ca_used;) {

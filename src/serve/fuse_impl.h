@@ -212,4 +212,11 @@ void fuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 void fuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
     struct fuse_file_info *fi, unsigned flags, const void *in, size_t insize, size_t outsize);
 
+/* The kernel knows no word for a wrong checksum: it is an I/O error. */
+static inline void
+reply_error(fuse_req_t req, int err)
+{
+	(void)fuse_reply_err(req, err == ECKSUM ? EIO : err);
+}
+
 #endif

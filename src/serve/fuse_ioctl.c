@@ -98,7 +98,7 @@ fuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 	int err = fuse_inode_hold(fuse_req_fs(req), ino, &zp);
 
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	/* 32 bit programs differ in the command's size field only. */
@@ -123,7 +123,7 @@ fuse_op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 	}
 	zpl_rele(zp);
 	if (err != 0)
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 	else
 		fuse_reply_ioctl(req, 0, out, outlen);
 }

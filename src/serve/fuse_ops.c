@@ -87,7 +87,7 @@ fuse_reply_znode(fuse_req_t req, znode_t *zp, struct fuse_file_info *fi)
 	int err = fuse_entry_fill(ff, zp, &e);
 
 	if (err != 0)
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 	else if ((fi == NULL ? fuse_reply_entry(req, &e) : fuse_reply_create(req, &e, fi)) != 0)
 		fuse_inode_forget(ff, e.ino, 1); /* nobody was there to be told */
 }
@@ -126,7 +126,7 @@ op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if (err == ENOENT && ff->ff_entry_timeout > 0)
 		fuse_reply_entry(req, &none); /* may be remembered */
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 static void
@@ -165,7 +165,7 @@ op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	    (err = zpl_truncate(zp, 0, &cr)) != 0)
 		zpl_rele(zp);
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	fi->keep_cache = 1;
@@ -186,7 +186,7 @@ op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	if (err == 0)
 		fuse_reply_znode(req, zp, NULL);
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 static void
@@ -207,7 +207,7 @@ op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t
 	if (err == 0)
 		fuse_reply_znode(req, zp, NULL);
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 static void
@@ -224,7 +224,7 @@ op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *na
 	if (err == 0)
 		fuse_reply_znode(req, zp, NULL);
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 static void
@@ -240,7 +240,7 @@ op_readlink(fuse_req_t req, fuse_ino_t ino)
 		zpl_rele(zp);
 	}
 	if (err != 0) {
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 		return;
 	}
 	buf[MIN(len, FUSE_MAX_DATA - 1)] = '\0';
@@ -266,7 +266,7 @@ op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 	if (err == 0)
 		fuse_reply_znode(req, zp, NULL);
 	else
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 }
 
 /* O_TMPFILE: as CREATE, but the name in the request means nothing. */
@@ -320,7 +320,7 @@ remove_entry(fuse_req_t req, fuse_ino_t parent, const char *name,
 		err = func(dzp, name, &cr);
 		zpl_rele(dzp);
 	}
-	fuse_reply_err(req, err);
+	reply_error(req, err);
 }
 
 static void
@@ -352,7 +352,7 @@ op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newpar
 		}
 		zpl_rele(sdzp);
 	}
-	fuse_reply_err(req, err);
+	reply_error(req, err);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------ */

@@ -18,7 +18,7 @@ fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 		err = zpl_xattr_set(zp, name, value, size, flags, &cr);
 		zpl_rele(zp);
 	}
-	fuse_reply_err(req, err);
+	reply_error(req, err);
 }
 
 void
@@ -32,7 +32,7 @@ fuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 		err = zpl_xattr_remove(zp, name, &cr);
 		zpl_rele(zp);
 	}
-	fuse_reply_err(req, err);
+	reply_error(req, err);
 }
 
 /* Of a value or a list: its length if no room was given, else the bytes. */
@@ -42,7 +42,7 @@ reply_sized(fuse_req_t req, int err, const void *buf, size_t size, size_t len)
 	if (err == 0 && size > 0 && len > size)
 		err = ERANGE;
 	if (err != 0)
-		fuse_reply_err(req, err);
+		reply_error(req, err);
 	else if (size == 0)
 		fuse_reply_xattr(req, len);
 	else

@@ -225,6 +225,34 @@ child_zplprops(call_t *c, const char *name, const nvlist_t *props, nvlist_t *zpl
 	return (err);
 }
 
+/*
+ * Promises about space are made after the dataset exists, when they can be checked against
+ * what is there; a dataset that cannot have what was asked for goes again.
+ */
+static int
+set_space_props(dsl_pool_t *dp, const char *name, const nvlist_t *space)
+{
+	int err = nvlist_empty(space) ? 0 : dsl_props_set(dp, name, space);
+
+	if (err != 0)
+		(void)dsl_dataset_destroy(dp, name);
+	return (err);
+}
+
+static void
+split_props(const nvlist_t *props, nvlist_t *plain, nvlist_t *space)
+{
+	static const char *const names[] = { "quota", "reservation", "refquota", "refreservation" };
+
+	for (nvpair_t *nvp = props != NULL ? nvlist_next_nvpair(props, NULL) : NULL; nvp != NULL;
+	     nvp = nvlist_next_nvpair(props, nvp)) {
+		bool is_space = false;
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			is_space |= strcmp(nvpair_name(nvp), names[i]) == 0;
+		(void)nvlist_add_nvpair(is_space ? space : plain, nvp);
+	}
+}
+
 static int
 op_ds_create(call_t *c)
 {
@@ -242,13 +270,19 @@ op_ds_create(call_t *c)
 		return (EINVAL);
 	if (type != DMU_OST_ZFS)
 		return (call_fail(c, ENOTSUP, "cannot create '%s': volumes are not supported yet", name));
-	ca.ca_props = props;
+	nvlist_t *plain = nvlist_create(), *space = nvlist_create();
+	split_props(props, plain, space);
+	ca.ca_props = plain;
 	ca.ca_zplprops = nvlist_create();
 	err = child_zplprops(c, name, props, ca.ca_zplprops);
 	/* The checks of dsl_dataset_create say more exactly what is wrong with a name. */
 	if (err == 0 || err == ENOENT || err == EINVAL)
 		err = dsl_dataset_create(
-		    dp, name, DMU_OST_ZFS, props, create_fs, &ca, c->c_uid);
+		    dp, name, DMU_OST_ZFS, plain, create_fs, &ca, c->c_uid);
+	if (err == 0)
+		err = set_space_props(dp, name, space);
+	nvlist_free(plain);
+	nvlist_free(space);
 	nvlist_free(ca.ca_zplprops);
 	if (err == 0 && !call_bool(c, "nomount")) {
 		char *why = NULL;
@@ -276,6 +310,29 @@ names_below(serve_t *sv, const char *name, nvlist_t *out)
 	return (err);
 }
 
+static bool
+was_mounted(const nvpair_t *nvp)
+{
+	nvlist_t *entry;
+	uint64_t mounted = 0;
+
+	if (nvpair_value_nvlist(nvp, &entry) == 0)
+		(void)nvlist_lookup_uint64(entry, "mounted", &mounted);
+	return (mounted != 0);
+}
+
+/* Unmounted already. If it stays after all, it is mounted again. */
+static int
+destroy_one(serve_t *sv, const char *name, bool mounted)
+{
+	if (mounted)
+		mounts_remove_point(sv, name);
+	int err = dsl_dataset_destroy(sv->sv_spa->spa_dsl_pool, name);
+	if (err != 0 && mounted)
+		(void)mounts_mount(sv, name, true, NULL, false, NULL);
+	return (err);
+}
+
 static int
 op_ds_destroy(call_t *c)
 {
@@ -287,10 +344,9 @@ op_ds_destroy(call_t *c)
 	if (name == NULL)
 		return (EINVAL);
 	if (!call_bool(c, "recursive")) {
-		err = mounts_find(sv, name, NULL, 0) ?
-		    mounts_unmount(sv, name, call_bool(c, "force"), &c->c_why) :
-		    0;
-		return (err != 0 ? err : dsl_dataset_destroy(sv->sv_spa->spa_dsl_pool, name));
+		bool mounted = mounts_find(sv, name, NULL, 0);
+		err = mounted ? mounts_unmount(sv, name, call_bool(c, "force"), &c->c_why) : 0;
+		return (err != 0 ? err : destroy_one(sv, name, mounted));
 	}
 	names = nvlist_create();
 	err = names_below(sv, name, names);
@@ -298,7 +354,7 @@ op_ds_destroy(call_t *c)
 		err = mounts_unmount_below(sv, name, call_bool(c, "force"), &c->c_why);
 	for (nvpair_t *nvp = nvlist_prev_nvpair(names, NULL); nvp != NULL && err == 0;
 	     nvp = nvlist_prev_nvpair(names, nvp))
-		err = dsl_dataset_destroy(sv->sv_spa->spa_dsl_pool, nvpair_name(nvp));
+		err = destroy_one(sv, nvpair_name(nvp), was_mounted(nvp));
 	nvlist_free(names);
 	return (err);
 }
@@ -327,6 +383,8 @@ op_ds_rename(call_t *c)
 		return (EINVAL);
 	mounts_below(sv, name, &mounted, &n);
 	err = mounts_unmount_below(sv, name, call_bool(c, "force"), &c->c_why);
+	for (size_t i = n; i > 0 && err == 0; i--)
+		mounts_remove_point(sv, mounted[i - 1]);
 	if (err == 0)
 		err = dsl_dir_rename(sv->sv_spa->spa_dsl_pool, name, to);
 	if (!call_bool(c, "nomount") || err != 0)

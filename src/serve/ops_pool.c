@@ -121,9 +121,12 @@ static int
 op_pool_history(call_t *c)
 {
 	nvlist_t *records;
-	int err = pool_history_get(c->c_sv->sv_spa, &records);
+	int err;
 
-	if (err == 0) {
+	/* Command lines are nobody else's business. */
+	if (c->c_uid != 0 && c->c_uid != c->c_sv->sv_uid)
+		return (EPERM);
+	if ((err = pool_history_get(c->c_sv->sv_spa, &records)) == 0) {
 		nvlist_merge(c->c_out, records);
 		nvlist_free(records);
 	}
@@ -283,7 +286,13 @@ op_pool_export(call_t *c)
 	mutex_exit(&sv->sv_lock);
 	if (already)
 		return (ENOENT);
+	char **mounted;
+	size_t n;
+	mounts_below(sv, NULL, &mounted, &n);
 	err = mounts_unmount_below(sv, NULL, call_bool(c, "force"), &c->c_why);
+	for (size_t i = n; i > 0 && err == 0; i--)
+		mounts_remove_point(sv, mounted[i - 1]);
+	proto_free_names(mounted, n);
 	if (err != 0) {
 		mutex_enter(&sv->sv_lock);
 		sv->sv_ending = false;
