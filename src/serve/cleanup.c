@@ -30,13 +30,56 @@ name_locked(const char *name)
 	return (locked);
 }
 
+/* \ooo in place: blanks and the like are escaped in /proc. */
 static void
-unmount_dead(const char *point)
+unescape(char *s)
 {
-	struct stat st;
+	char *to = s;
 
-	/* Only what is dead: somebody may have mounted something else there since. */
-	if (stat(point, &st) == 0 || errno != ENOTCONN)
+	while (*s != '\0') {
+		unsigned c;
+		if (s[0] == '\\' && sscanf(s + 1, "%3o", &c) == 1) {
+			*to++ = (char)c;
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+/*
+ * Is this file system of ours mounted there? What stat(2) says does not count: the kernel
+ * answers from its cache for a dead mount, too. Somebody may have mounted something else there.
+ */
+static bool
+is_mounted(const char *name, const char *point)
+{
+	FILE *fp = fopen("/proc/self/mounts", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	while (fp != NULL && !found && getline(&line, &size, fp) > 0) {
+		char *save, *src = strtok_r(line, " ", &save);
+		char *dir = strtok_r(NULL, " ", &save), *type = strtok_r(NULL, " ", &save);
+		if (src == NULL || dir == NULL || type == NULL)
+			continue;
+		unescape(src);
+		unescape(dir);
+		found = strcmp(type, "fuse.zfs") == 0 && strcmp(src, name) == 0 &&
+		    strcmp(dir, point) == 0;
+	}
+	free(line);
+	if (fp != NULL)
+		(void)fclose(fp);
+	return (found);
+}
+
+static void
+unmount_dead(const char *name, const char *point)
+{
+	if (!is_mounted(name, point))
 		return;
 	if (umount2(point, MNT_DETACH) == 0)
 		return;
@@ -61,19 +104,20 @@ clean_mounts(const char *path)
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < MOUNTS_MAX) {
 		size_t size = (size_t)st.st_size;
 		char *buf = kmem_zalloc(size + 1, KM_SLEEP);
-		const char *points[4096];
+		const char *names[4096], *points[4096];
 		size_t n = 0;
 		ssize_t got = read(fd, buf, size);
 		/* Pairs of dataset name and mountpoint, each ended by NUL. */
 		for (char *p = buf; got > 0 && p < buf + got && n < ARRAY_SIZE(points);) {
+			names[n] = p;
 			p += strlen(p) + 1;
 			if (p >= buf + got)
 				break;
 			points[n++] = p;
 			p += strlen(p) + 1;
 		}
-		while (n > 0)
-			unmount_dead(points[--n]);
+		for (; n > 0; n--)
+			unmount_dead(names[n - 1], points[n - 1]);
 		kmem_free(buf, size + 1);
 	}
 	(void)close(fd);

@@ -473,6 +473,25 @@ unmount_locked(serve_t *sv, mount_t *mt, bool force, char **why)
 	return (0);
 }
 
+void
+mounts_remove_point(serve_t *sv, const char *name)
+{
+	dsl_pool_t *dp = sv->sv_spa->spa_dsl_pool;
+	char point[PATH_MAX] = "", value[PATH_MAX];
+	zprop_source_t src = ZPROP_SRC_LOCAL;
+	dsl_dataset_t *ds;
+
+	dsl_pool_config_enter(dp);
+	if (dsl_dataset_hold(dp, name, point, &ds) == 0) {
+		if (dsl_prop_get_string(ds, "mountpoint", value, sizeof (value), &src, NULL) == 0)
+			(void)mounts_wanted(sv, ds, point, sizeof (point));
+		dsl_dataset_rele(ds, point);
+	}
+	dsl_pool_config_exit(dp);
+	if (point[0] == '/' && (src == ZPROP_SRC_DEFAULT || src == ZPROP_SRC_INHERITED))
+		(void)rmdir(point);
+}
+
 int
 mounts_unmount(serve_t *sv, const char *name, bool force, char **why)
 {

@@ -59,10 +59,9 @@ entry_numbers(const dsl_dataset_stat_t *st, nvlist_t *e)
 static void
 list_one(list_arg_t *la, dsl_dataset_t *ds)
 {
-	serve_t *sv = la->la_c->c_sv;
 	dsl_dataset_stat_t st;
 	nvlist_t *e, *props;
-	char name[ZFS_MAX_DATASET_NAME_LEN], point[PATH_MAX];
+	char name[ZFS_MAX_DATASET_NAME_LEN];
 	objset_t *os;
 
 	dsl_dataset_stats(ds, &st);
@@ -74,10 +73,6 @@ list_one(list_arg_t *la, dsl_dataset_t *ds)
 	e = nvlist_create();
 	dsl_dataset_name(ds, name);
 	entry_numbers(&st, e);
-	bool mounted = mounts_find(sv, name, point, sizeof (point));
-	fnvlist_add_uint64(e, "mounted", mounted);
-	if (mounted)
-		fnvlist_add_string(e, "mountpoint_now", point);
 	if (la->la_props) {
 		if (type == ZFS_TYPE_FILESYSTEM && mounts_wanted(sv, ds, point, sizeof (point)) == 0)
 			fnvlist_add_string(e, "mountpoint_wanted", point);
@@ -142,6 +137,24 @@ list_dir(list_arg_t *la, dsl_dir_t *dd)
 	return (dsl_dir_foreach_child(dd, list_child, la));
 }
 
+/* Without the config lock, which comes after that of the mounts. */
+static void
+list_mounted(call_t *c)
+{
+	char point[PATH_MAX];
+	nvlist_t *e;
+
+	for (nvpair_t *nvp = nvlist_next_nvpair(c->c_out, NULL); nvp != NULL;
+	     nvp = nvlist_next_nvpair(c->c_out, nvp)) {
+		if (nvpair_value_nvlist(nvp, &e) != 0)
+			continue;
+		bool mounted = mounts_find(c->c_sv, nvpair_name(nvp), point, sizeof (point));
+		fnvlist_add_uint64(e, "mounted", mounted);
+		if (mounted)
+			fnvlist_add_string(e, "mountpoint_now", point);
+	}
+}
+
 static int
 op_ds_list(call_t *c)
 {
@@ -170,6 +183,7 @@ op_ds_list(call_t *c)
 		dsl_dir_rele(dd, c);
 	}
 	dsl_pool_config_exit(dp);
+	list_mounted(c);
 	return (err);
 }
 

@@ -47,6 +47,11 @@ int mounts_unmount(serve_t *sv, const char *name, bool force, char **why);
 int mounts_unmount_point(serve_t *sv, const char *point, bool force, char **why);
 /* Everything at and below name (NULL: all), children first. */
 int mounts_unmount_below(serve_t *sv, const char *name, bool force, char **why);
+/*
+ * Remove the directory that a file system was mounted on, if it is empty and follows from names
+ * (not chosen by the person).
+ */
+void mounts_remove_point(serve_t *sv, const char *name);
 /* Where name is mounted now; false if it is not. */
 bool mounts_find(serve_t *sv, const char *name, char *point, size_t size);
 /* Names mounted at or below name, parents first; free with proto_free_names. */
