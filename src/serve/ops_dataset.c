@@ -59,9 +59,10 @@ entry_numbers(const dsl_dataset_stat_t *st, nvlist_t *e)
 static void
 list_one(list_arg_t *la, dsl_dataset_t *ds)
 {
+	serve_t *sv = la->la_c->c_sv;
 	dsl_dataset_stat_t st;
 	nvlist_t *e, *props;
-	char name[ZFS_MAX_DATASET_NAME_LEN];
+	char name[ZFS_MAX_DATASET_NAME_LEN], point[PATH_MAX];
 	objset_t *os;
 
 	dsl_dataset_stats(ds, &st);
