@@ -29,7 +29,6 @@ leaf_attach(zap_t *z, uint64_t blkid, dmu_buf_t *db, bool fresh, zap_leaf_t **lp
 
 	if (u == NULL) {
 		zap_leaf_t *l = kmem_zalloc(sizeof(*l), KM_SLEEP);
-		const zleaf_t view = { db->db_data, z->z_shift };
 		kmutex_t *m = zap_open_lock(z->z_object, blkid);
 		rw_init(&l->l_rwlock);
 		l->l_dbu.dbu_evict = leaf_evict;
@@ -37,7 +36,11 @@ leaf_attach(zap_t *z, uint64_t blkid, dmu_buf_t *db, bool fresh, zap_leaf_t **lp
 		/* nobody may change the block before it is checked: see zap_open_lock */
 		mutex_enter(m);
 		u = dmu_buf_get_user(db);
-		int err = u != NULL || fresh ? 0 : zleaf_check(&view, false);
+		int err = 0;
+		if (u == NULL && !fresh) {
+			const zleaf_t view = { db->db_data, z->z_shift };
+			err = zleaf_check(&view, false);
+		}
 		if (err == 0 && u == NULL)
 			u = dmu_buf_set_user(db, &l->l_dbu);
 		mutex_exit(m);

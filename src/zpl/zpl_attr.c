@@ -358,8 +358,8 @@ follow_xattr_dir(znode_t *zp, const zpl_attr_t *za)
 	zpl_attr_t xa = *za;
 
 	xa.za_mask &= ZPL_AT_UID | ZPL_AT_GID | ZPL_AT_PROJID;
-	if (xa.za_mask == 0 || zp->z_xattr == 0 ||
-	    znode_get(zp->z_zfsvfs, zp->z_xattr, &xdzp) != 0)
+	/* attributes have none themselves, whatever a damaged object says */
+	if (xa.za_mask == 0 || z_isxattr(zp) || zpl_xattr_dir(zp, false, &zpl_root_cred, &xdzp) != 0)
 		return;
 	(void)zpl_setattr_impl(xdzp, &xa, &zpl_root_cred);
 	znode_rele(xdzp);

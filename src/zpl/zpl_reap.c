@@ -143,10 +143,15 @@ znode_reap(znode_t *zp)
 		err = purge_xattr_dir(zp);
 	if (err == 0 && zp->z_type == S_IFREG)
 		err = dmu_free_long_range(zv->zv_os, zp->z_id, 0, DMU_OBJECT_END);
-	if (err == 0 && zp->z_xattr != 0) {
+	if (err == 0 && zp->z_xattr != 0 && !z_isxattr(zp)) {
 		err = znode_get(zv, zp->z_xattr, &xdzp);
 		if (err == ENOENT)
 			err = 0;
+		/* what is no xattr directory is not ours to take along */
+		if (err == 0 && xdzp != NULL && !(z_isdir(xdzp) && z_isxattr(xdzp))) {
+			znode_rele(xdzp);
+			xdzp = NULL;
+		}
 	}
 	if (err == 0)
 		err = free_object(zp, xdzp);

@@ -20,15 +20,14 @@ zpl_xattr_sa_load(znode_t *zp)
 	rw_enter(&zp->z_lock, RW_READER);
 	int err = sa_lookup_alloc(&zp->z_sa, SA_DXATTR, &packed, &len);
 	rw_exit(&zp->z_lock);
-	if (err == 0 && len > 0) {
-		err = nvlist_unpack(packed, len, &nvl, NULL);
-		if (err != 0)
+	if (err == 0) {
+		if (len > 0 && nvlist_unpack(packed, len, &nvl, NULL) != 0) {
+			spl_log(LOG_WARNING, "object %" PRIu64 ": damaged extended attributes",
+			    zp->z_id);
 			err = EIO;
-	}
-	if (err == 0)
+		}
 		kmem_free(packed, len);
-	else if (err == EIO && nvl == NULL)
-		spl_log(LOG_WARNING, "object %" PRIu64 ": damaged extended attributes", zp->z_id);
+	}
 	if (err != 0 && err != ENOENT)
 		return (err);
 	zp->z_xattr_sa = nvl;
