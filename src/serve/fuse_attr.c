@@ -24,29 +24,26 @@ fuse_attr_to_stat(const zpl_attr_t *za, struct stat *st)
 }
 
 /*
- * Everything changes through the kernel, which knows then what to ask again; except st_blocks of files,
- * which is settled by compression when the transaction group is written. Until that has
- * happened to the last change of a file with data its attributes are not remembered.
- * Directories are left out: their attributes are needed for every path that leads through them.
+ * The kernel remembers: everything changes through it, and it knows what to ask again then. Except
+ * st_blocks of files (fuse_settle.c); those of directories are left alone, their attributes
+ * are needed for every path that leads through them.
  */
-static double
-attr_timeout(const zpl_attr_t *za, bool settled)
+static void
+told(fuse_fs_t *ff, const zpl_attr_t *za, bool settled)
 {
-	bool data = S_ISREG(za->za_mode) && (za->za_size > 0 || za->za_blocks > 1);
-
-	return (settled || !data ? FUSE_FOREVER : 0);
+	if (!settled && S_ISREG(za->za_mode) && (za->za_size > 0 || za->za_blocks > 1))
+		fuse_settle_later(ff, za);
 }
 
-/* Attributes as they are now, and how long they may be remembered. */
 int
-fuse_attr_get(znode_t *zp, zpl_attr_t *za, double *timeout)
+fuse_attr_get(fuse_fs_t *ff, znode_t *zp, zpl_attr_t *za)
 {
 	/* Asked first: what was settled before is so in the answer as well. */
 	bool settled = zpl_settled(zp);
 	int err = zpl_getattr(zp, za);
 
 	if (err == 0)
-		*timeout = attr_timeout(za, settled);
+		told(ff, za, settled);
 	return (err);
 }
 
@@ -80,14 +77,13 @@ void
 fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	fuse_fs_t *ff = fuse_req_fs(req);
-	double timeout = 0;
 	zpl_attr_t za;
 	struct stat st;
 	znode_t *zp;
 	int err = fuse_inode_hold(ff, ino, &zp);
 
 	if (err == 0) {
-		err = fuse_attr_get(zp, &za, &timeout);
+		err = fuse_attr_get(ff, zp, &za);
 		zpl_rele(zp);
 	}
 	if (err != 0) {
@@ -95,7 +91,7 @@ fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	fuse_attr_to_stat(&za, &st);
-	fuse_reply_attr(req, &st, timeout);
+	fuse_reply_attr(req, &st, FUSE_FOREVER);
 }
 
 static void
@@ -143,7 +139,6 @@ fuse_op_setattr(
 	const struct fuse_setattr_in *si = fuse_raw_args(sizeof (*si));
 	fuse_fs_t *ff = fuse_req_fs(req);
 	zpl_attr_t za, after;
-	double timeout = 0;
 	struct stat reply;
 	znode_t *zp;
 	int err = fuse_inode_hold(ff, ino, &zp);
@@ -161,7 +156,7 @@ fuse_op_setattr(
 		    fuse_cred_groups(req) : fuse_cred(req);
 		err = zpl_setattr(zp, &za, &cr, &after);
 		if (err == 0)
-			timeout = attr_timeout(&after, false);
+			told(ff, &after, false);
 		zpl_rele(zp);
 	}
 	if (err != 0) {
@@ -169,7 +164,7 @@ fuse_op_setattr(
 		return;
 	}
 	fuse_attr_to_stat(&after, &reply);
-	fuse_reply_attr(req, &reply, timeout);
+	fuse_reply_attr(req, &reply, FUSE_FOREVER);
 }
 
 static struct fw_sx_time
@@ -184,20 +179,19 @@ fuse_raw_statx(fuse_fs_t *ff, const struct fuse_in_header *in)
 {
 	struct fw_statx_out out = { .flags = 0 };
 	struct fw_statx *sx = &out.stat;
-	double timeout = 0;
 	zpl_attr_t za;
 	znode_t *zp;
 	int err = fuse_inode_hold(ff, in->nodeid, &zp);
 
 	if (err == 0) {
-		err = fuse_attr_get(zp, &za, &timeout);
+		err = fuse_attr_get(ff, zp, &za);
 		zpl_rele(zp);
 	}
 	if (err != 0) {
 		fuse_raw_reply(in, err, NULL, 0);
 		return;
 	}
-	out.attr_valid = (uint64_t)timeout;
+	out.attr_valid = (uint64_t)FUSE_FOREVER;
 	sx->mask = STATX_BASIC_STATS | STATX_BTIME;
 	sx->blksize = za.za_blksize;
 	sx->nlink = (uint32_t)MIN(za.za_nlink, UINT32_MAX);

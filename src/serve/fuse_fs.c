@@ -10,7 +10,7 @@
  * where there are no access times OPEN, OPENDIR, RELEASE).
  *
  * That is sound because every change comes through the kernel, which drops what a change makes wrong. The
- * exceptions: st_blocks (fuse_attr.c), set-id bits dropped by a write and access times noted
+ * exceptions: st_blocks (fuse_settle.c), set-id bits dropped by a write and access times noted
  * at open (fuse_data.c), names that are spelled in several ways (not cached at all), and
  * rollback or receive into a mounted file system, after which fuse_fs_invalidate_all() must be called.
  *
@@ -21,13 +21,15 @@
  *	fuse_session.c   threads, connection, what libfuse cannot say
  *	fuse_mount.c     mount(2), umount(2), fusermount3, mountinfo
  *	fuse_inode.c     node numbers and the znodes behind them
+ *	fuse_settle.c    attributes that change by themselves
  *	fuse_ops.c       the table of operations; names
  *	fuse_attr.c, fuse_data.c, fuse_dir.c, fuse_xattr.c, fuse_ioctl.c   operations
  *	fuse_wire.h      the protocol beyond libfuse 3.14
  *
  * Locks. ff_lock: threads and the state of the session; a leaf, except that workers are created
- * under it. fs_lock of a shard of the inode table: a leaf above zpl_hold(). Neither is held while calling
- * anything else of zpl, libfuse or the callback.
+ * under it. fs_lock of a shard of the inode table: a leaf above zpl_hold(). ff_settle_pass >
+ * ff_settle_lock (fuse_settle.c). None but ff_settle_pass is held while calling anything else of
+ * zpl, libfuse or the callback.
  *
  * What can go wrong. The kernel may end the mount at any time (`gone`). A worker may wait
  * in zpl as long as the pool is suspended; an unmount waits for it. Threads that mount or unmount
@@ -62,12 +64,14 @@ fs_alloc(zfsvfs_t *zfsvfs, const fuse_fs_opts_t *opts)
 	cv_init(&ff->ff_cv);
 	list_create(&ff->ff_workers, sizeof (fuse_worker_t), offsetof(fuse_worker_t, fw_node));
 	fuse_itable_init(ff);
+	fuse_settle_init(ff);
 	return (ff);
 }
 
 static void
 fs_free(fuse_fs_t *ff)
 {
+	fuse_settle_fini(ff);
 	fuse_itable_fini(ff);
 	list_destroy(&ff->ff_workers);
 	cv_destroy(&ff->ff_cv);
@@ -103,6 +107,7 @@ fuse_fs_mount(zfsvfs_t *zfsvfs, const char *mountpoint, const fuse_fs_opts_t *op
 		if (err == 0 && geteuid() == 0)
 			fuse_mount_tune(ff->ff_major, ff->ff_minor);
 		if (err != 0) {
+			fuse_settle_stop(ff);
 			fuse_session_stop(ff);
 			(void)fuse_mount_umount(point, true, ff->ff_by_helper);
 		}
@@ -238,6 +243,7 @@ fuse_fs_unmount(fuse_fs_t *ff, bool force)
 		if (err != 0)
 			return (err);
 	}
+	fuse_settle_stop(ff);
 	fuse_session_stop(ff);
 	fs_free(ff);
 	return (0);

@@ -43,6 +43,11 @@ int fuse_fs_remount(fuse_fs_t *ff, const fuse_fs_opts_t *opts);
  * kernel may have to wait for reads in progress.
  */
 void fuse_fs_invalidate_all(fuse_fs_t *ff);
+/*
+ * What was written until now has reached the disk: show the space that files take really. Without it
+ * that happens too, some time after a txg.
+ */
+void fuse_fs_settle(fuse_fs_t *ff);
 /* Requests of this kind (FUSE_LOOKUP … of linux/fuse.h; 0: of all kinds) served so far. */
 uint64_t fuse_fs_requests(fuse_fs_t *ff, uint32_t opcode);
 

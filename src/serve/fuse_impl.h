@@ -38,6 +38,18 @@ typedef struct fuse_shard {
 	uint32_t fs_size, fs_count; /* heads: a power of 2, or 0 */
 } fuse_shard_t;
 
+/* ---- attributes told too early: fuse_settle.c ------------------------------------------ */
+
+typedef struct fuse_note {
+	fuse_ino_t no_ino;
+	uint64_t no_blocks; /* as told */
+} fuse_note_t;
+
+typedef struct fuse_notes {
+	fuse_note_t *fn_notes;
+	size_t fn_n, fn_room;
+} fuse_notes_t;
+
 /* ---- session: fuse_session.c ---------------------------------------------------------- */
 
 typedef struct fuse_worker {
@@ -83,6 +95,13 @@ struct fuse_fs {
 	uint64_t ff_requests[FUSE_OPCODES]; /* atomic; by opcode, [0] those beyond */
 
 	fuse_shard_t ff_shards[FUSE_SHARDS];
+
+	kmutex_t ff_settle_pass;
+	kmutex_t ff_settle_lock; /* all below */
+	kcondvar_t ff_settle_cv;
+	fuse_notes_t ff_settle_new, ff_settle_old; /* of this tick, of earlier ones */
+	kthread_t *ff_settler;
+	bool ff_settler_runs, ff_settle_stop;
 };
 
 static inline fuse_fs_t *
@@ -141,11 +160,19 @@ void fuse_itable_init(fuse_fs_t *ff);
 void fuse_itable_fini(fuse_fs_t *ff);
 /* The znode of a number given by the kernel, held. ESTALE. */
 int fuse_inode_hold(fuse_fs_t *ff, fuse_ino_t ino, znode_t **zpp);
+/* The same if the kernel knows it; false if not. */
+bool fuse_inode_find(fuse_fs_t *ff, fuse_ino_t ino, znode_t **zpp);
 /* The kernel is about to be told of zp once more; consumes the caller's hold. */
 fuse_ino_t fuse_inode_told(fuse_fs_t *ff, znode_t *zp);
 void fuse_inode_forget(fuse_fs_t *ff, fuse_ino_t ino, uint64_t nlookup);
 /* Numbers known to the kernel; *np of them, kmem_free(*inosp, *np * sizeof). */
 void fuse_inode_all(fuse_fs_t *ff, fuse_ino_t **inosp, size_t *np);
+
+void fuse_settle_init(fuse_fs_t *ff);
+/* These attributes have been told while the file's last change was not on disk yet. */
+void fuse_settle_later(fuse_fs_t *ff, const zpl_attr_t *za);
+void fuse_settle_stop(fuse_fs_t *ff);
+void fuse_settle_fini(fuse_fs_t *ff);
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -168,8 +195,8 @@ bool fuse_name_reserved(fuse_fs_t *ff, fuse_ino_t parent, const char *name);
 /* fuse_attr.c */
 void fuse_attr_to_stat(const zpl_attr_t *za, struct stat *st);
 void fuse_entry_to_wire(const struct fuse_entry_param *e, struct fuse_entry_out *eo);
-/* Attributes, and the seconds that the kernel may remember them. */
-int fuse_attr_get(znode_t *zp, zpl_attr_t *za, double *timeout);
+/* For the kernel, which will remember them. */
+int fuse_attr_get(fuse_fs_t *ff, znode_t *zp, zpl_attr_t *za);
 void fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fuse_op_setattr(
     fuse_req_t req, fuse_ino_t ino, struct stat *st, int valid, struct fuse_file_info *fi);

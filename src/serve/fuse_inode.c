@@ -102,8 +102,8 @@ shard_remove(fuse_shard_t *fs, fuse_inode_t *fi)
 	fs->fs_count--;
 }
 
-int
-fuse_inode_hold(fuse_fs_t *ff, fuse_ino_t ino, znode_t **zpp)
+bool
+fuse_inode_find(fuse_fs_t *ff, fuse_ino_t ino, znode_t **zpp)
 {
 	uint64_t object = ino_to_object(ff, ino);
 	fuse_shard_t *fs = shard_of(ff, object);
@@ -115,10 +115,16 @@ fuse_inode_hold(fuse_fs_t *ff, fuse_ino_t ino, znode_t **zpp)
 		*zpp = fi->fi_zp;
 	}
 	mutex_exit(&fs->fs_lock);
-	if (fi != NULL)
+	return (fi != NULL);
+}
+
+int
+fuse_inode_hold(fuse_fs_t *ff, fuse_ino_t ino, znode_t **zpp)
+{
+	if (fuse_inode_find(ff, ino, zpp))
 		return (0);
 	/* The root, or a file handle of NFS whose inode the kernel has forgotten. */
-	int err = zpl_get(ff->ff_zfsvfs, object, 0, zpp);
+	int err = zpl_get(ff->ff_zfsvfs, ino_to_object(ff, ino), 0, zpp);
 	return (err == ENOENT ? ESTALE : err);
 }
 

@@ -62,9 +62,8 @@ fuse_cred_list(fuse_req_t req)
 int
 fuse_entry_fill(fuse_fs_t *ff, znode_t *zp, struct fuse_entry_param *e)
 {
-	double timeout;
 	zpl_attr_t za;
-	int err = fuse_attr_get(zp, &za, &timeout);
+	int err = fuse_attr_get(ff, zp, &za);
 
 	if (err != 0) {
 		zpl_rele(zp);
@@ -73,7 +72,7 @@ fuse_entry_fill(fuse_fs_t *ff, znode_t *zp, struct fuse_entry_param *e)
 	memset(e, 0, sizeof (*e));
 	fuse_attr_to_stat(&za, &e->attr);
 	e->generation = zpl_gen(zp);
-	e->attr_timeout = timeout;
+	e->attr_timeout = FUSE_FOREVER;
 	e->entry_timeout = ff->ff_entry_timeout;
 	e->ino = fuse_inode_told(ff, zp);
 	return (0);

@@ -608,6 +608,15 @@ mounts_forget(serve_t *sv)
 }
 
 void
+mounts_settle(serve_t *sv)
+{
+	lock_mounts(sv);
+	for (mount_t *mt = list_head(&sv->sv_mounts); mt; mt = list_next(&sv->sv_mounts, mt))
+		fuse_fs_settle(mt->mt_fuse);
+	mutex_exit(&sv->sv_mounts_lock);
+}
+
+void
 mounts_fini(serve_t *sv)
 {
 	if (reaper != NULL)

@@ -58,6 +58,8 @@ bool mounts_find(serve_t *sv, const char *name, char *point, size_t size);
 void mounts_below(serve_t *sv, const char *name, char ***namesp, size_t *np);
 /* Properties below name changed: take them over. */
 void mounts_refresh(serve_t *sv, const char *name);
+/* Everything is on disk: files show the space they take. */
+void mounts_settle(serve_t *sv);
 /* The mountpoint a dataset wants: absolute path (with altroot), or "none", "legacy". */
 int mounts_wanted(serve_t *sv, dsl_dataset_t *ds, char *buf, size_t size);
 void mounts_forget(serve_t *sv);

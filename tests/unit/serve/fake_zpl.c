@@ -56,13 +56,13 @@ struct zfsvfs {
 	uint64_t zv_next, zv_held;
 	uint32_t zv_grain;
 	bool zv_settled;
+	uint64_t zv_blocks;
 	zpl_case_t zv_case;
 	int zv_fail_writes;
 	kmutex_t zv_gate_lock;
 	kcondvar_t zv_gate_cv;
 	bool zv_gate_closed;
 	uint32_t zv_gate_waiting;
-	fake_counts_t zv_counts;
 };
 
 struct zpl_pin {
@@ -224,6 +224,12 @@ fake_zpl_set_settled(zfsvfs_t *zv, bool settled)
 }
 
 void
+fake_zpl_set_blocks(zfsvfs_t *zv, uint64_t blocks)
+{
+	atomic_store_64(&zv->zv_blocks, blocks);
+}
+
+void
 fake_zpl_set_case(zfsvfs_t *zv, zpl_case_t how)
 {
 	zv->zv_case = how;
@@ -262,17 +268,6 @@ pass_gate(zfsvfs_t *zv)
 		cv_wait(&zv->zv_gate_cv, &zv->zv_gate_lock);
 	zv->zv_gate_waiting--;
 	mutex_exit(&zv->zv_gate_lock);
-}
-
-fake_counts_t
-fake_zpl_counts(zfsvfs_t *zv)
-{
-	fake_counts_t c;
-	uint64_t *from = (uint64_t *)&zv->zv_counts, *to = (uint64_t *)&c;
-
-	for (size_t i = 0; i < sizeof (c) / sizeof (*to); i++)
-		to[i] = atomic_load_64(&from[i]);
-	return (c);
 }
 
 /* ---- the small ones ---------------------------------------------------------------------------- */
@@ -373,11 +368,12 @@ zpl_statfs(zfsvfs_t *zv, znode_t *dzp, zpl_statfs_t *zs)
 int
 zpl_getattr(znode_t *zp, zpl_attr_t *za)
 {
-	atomic_inc_64(&zp->z_zv->zv_counts.getattr);
 	rw_enter(&zp->z_data_lock, RW_READER);
 	mutex_enter(&zp->z_zv->zv_lock);
 	*za = zp->z_attr;
 	za->za_blocks = avl_numnodes(&zp->z_pages) * (PAGE / 512);
+	if (atomic_load_64(&zp->z_zv->zv_blocks) != 0)
+		za->za_blocks = atomic_load_64(&zp->z_zv->zv_blocks);
 	mutex_exit(&zp->z_zv->zv_lock);
 	rw_exit(&zp->z_data_lock);
 	return (0);
@@ -542,7 +538,6 @@ zpl_lookup(znode_t *dzp, const char *name, const zpl_cred_t *cr, znode_t **zpp,
 {
 	znode_t *zp;
 
-	atomic_inc_64(&dzp->z_zv->zv_counts.lookup);
 	mutex_enter(&dzp->z_zv->zv_lock);
 	int err = find_or(dzp, name, &zp);
 	if (err == 0)
@@ -729,7 +724,6 @@ zpl_readdir(znode_t *dzp, uint64_t *cookie, zpl_dirent_cb_t *emit, void *arg, bo
 {
 	bool more = true;
 
-	atomic_inc_64(&dzp->z_zv->zv_counts.readdir);
 	if (!S_ISDIR(dzp->z_attr.za_mode))
 		return (ENOTDIR);
 	mutex_enter(&dzp->z_zv->zv_lock);
@@ -769,7 +763,6 @@ zpl_read(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, size_t 
 {
 	size_t done = 0;
 
-	atomic_inc_64(&zp->z_zv->zv_counts.read);
 	pass_gate(zp->z_zv);
 	rw_enter(&zp->z_data_lock, RW_READER);
 	uint64_t size = zp->z_attr.za_size;
@@ -798,7 +791,6 @@ zpl_read_pin(znode_t *zp, uint64_t off, size_t len, struct iovec *iov, int *iovc
 	size_t done = 0;
 	int n = 0;
 
-	atomic_inc_64(&zp->z_zv->zv_counts.read);
 	pass_gate(zp->z_zv);
 	rw_enter(&zp->z_data_lock, RW_READER);
 	uint64_t size = zp->z_attr.za_size;
@@ -832,7 +824,6 @@ zpl_write(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, uint32
 	int err = __atomic_load_n(&zp->z_zv->zv_fail_writes, __ATOMIC_RELAXED);
 	size_t done = 0;
 
-	atomic_inc_64(&zp->z_zv->zv_counts.write);
 	if (err != 0)
 		return (err);
 	rw_enter(&zp->z_data_lock, RW_WRITER);
@@ -908,33 +899,7 @@ zpl_sync(zfsvfs_t *zv, bool wait)
 int
 zpl_fsync(znode_t *zp, bool datasync)
 {
-	atomic_inc_64(&zp->z_zv->zv_counts.fsync);
 	return (0);
-}
-
-void
-fake_zpl_poke(zfsvfs_t *zv, const char *name, const char *contents)
-{
-	struct iovec iov = { (void *)(uintptr_t)contents, strlen(contents) };
-	znode_t *root, *zp;
-	size_t done;
-
-	VERIFY0(zpl_root(zv, &root));
-	VERIFY0(zpl_lookup(root, name, &zpl_root_cred, &zp, NULL, 0));
-	VERIFY0(zpl_truncate(zp, 0, &zpl_root_cred));
-	VERIFY0(zpl_write(zp, 0, &iov, 1, 0, &done, NULL, &zpl_root_cred));
-	zpl_rele(zp);
-	zpl_rele(root);
-}
-
-void
-fake_zpl_swap_names(zfsvfs_t *zv, const char *old, const char *new_name)
-{
-	znode_t *root;
-
-	VERIFY0(zpl_root(zv, &root));
-	VERIFY0(zpl_rename(root, old, root, new_name, 0, &zpl_root_cred));
-	zpl_rele(root);
 }
 
 /* ---- extended attributes ---------------------------------------------------------------------------------- */
@@ -956,7 +921,6 @@ zpl_xattr_get(znode_t *zp, const char *name, void *buf, size_t size, size_t *len
 {
 	int err = 0;
 
-	atomic_inc_64(&zp->z_zv->zv_counts.xattr_get);
 	mutex_enter(&zp->z_zv->zv_lock);
 	xattr_t *xa = xattr_find(zp, name);
 	if (xa == NULL)

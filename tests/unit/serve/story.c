@@ -36,7 +36,6 @@ begin(void **state, bool atime, bool mounted)
 {
 	world_t *w = calloc(1, sizeof (*w));
 
-	spl_init();
 	(void)snprintf(w->dir, sizeof (w->dir), "/tmp/tarn-fuse-XXXXXX");
 	if (mkdtemp(w->dir) == NULL)
 		return (-1);
@@ -44,12 +43,12 @@ begin(void **state, bool atime, bool mounted)
 	(void)snprintf(w->point, sizeof (w->point), "%s/mnt", w->dir);
 	if (mkdir(w->point, 0755) != 0)
 		return (-1);
-	w->zv = fake_zpl_new();
+	w->zv = story_fs_new();
 	w->opts = (fuse_fs_opts_t){ .ffo_source = "tank/a b", .ffo_exec = true,
 		.ffo_setuid = true, .ffo_devices = true, .ffo_atime = atime, .ffo_relatime = atime,
 		.ffo_allow_other = true };
 	*state = w;
-	(void)alarm(120); /* a mount that hangs would hang everything */
+	(void)alarm(300); /* a mount that hangs would hang everything */
 	if (mounted)
 		story_mount(w);
 	return (0);
@@ -84,7 +83,7 @@ story_end(void **state)
 	if (err != 0)
 		print_message("unmount: %s\n", strerror(err));
 	/* Every story ends with this: nothing of the file system is held any more. */
-	fake_zpl_destroy(w->zv);
+	story_fs_destroy(w->zv);
 	if (rmdir(w->point) != 0 || rmdir(w->dir) != 0)
 		print_message("%s: %s\n", w->dir, strerror(errno));
 	(void)alarm(0);
@@ -104,7 +103,7 @@ at(const world_t *w, const char *name)
 }
 
 void
-put(const world_t *w, const char *name, const void *data, size_t len)
+put_file(const world_t *w, const char *name, const void *data, size_t len)
 {
 	int fd = open(at(w, name), O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
@@ -119,7 +118,7 @@ put(const world_t *w, const char *name, const void *data, size_t len)
 }
 
 void
-expect(const world_t *w, const char *name, const void *data, size_t len)
+expect_file(const world_t *w, const char *name, const void *data, size_t len)
 {
 	char *buf = malloc(len + 1);
 	int fd = open(at(w, name), O_RDONLY);
@@ -199,4 +198,46 @@ mount_line(const world_t *w, char *source, char *type, char *options)
 		}
 	(void)fclose(fp);
 	return (found);
+}
+
+void
+poke(world_t *w, const char *name, const char *contents)
+{
+	struct iovec iov = { (void *)(uintptr_t)contents, strlen(contents) };
+	znode_t *root, *zp;
+	size_t done;
+
+	VERIFY0(zpl_root(w->zv, &root));
+	VERIFY0(zpl_lookup(root, name, &zpl_root_cred, &zp, NULL, 0));
+	VERIFY0(zpl_truncate(zp, 0, &zpl_root_cred));
+	VERIFY0(zpl_write(zp, 0, &iov, 1, 0, &done, NULL, &zpl_root_cred));
+	zpl_rele(zp);
+	zpl_rele(root);
+}
+
+void
+move_behind(world_t *w, const char *old, const char *new_name)
+{
+	znode_t *root;
+
+	VERIFY0(zpl_root(w->zv, &root));
+	VERIFY0(zpl_rename(root, old, root, new_name, 0, &zpl_root_cred));
+	zpl_rele(root);
+}
+
+int
+story_main(const struct CMUnitTest *tests, size_t n)
+{
+	const char *why = story_unable();
+
+	if (why != NULL) {
+		printf("skipped: %s\n", why);
+		return (77);
+	}
+	(void)umask(022);
+	spl_init();
+	story_start();
+	int rc = _cmocka_run_group_tests("fuse", tests, n, NULL, NULL);
+	story_stop();
+	return (rc);
 }

@@ -17,6 +17,25 @@
 #include "serve/fuse_fs.h"
 #include "fake_zpl.h"
 
+/*
+ * The file system behind the mount: the one in memory (story_fake.c), whose insides stories can watch, or a real
+ * one in a pool (story_pool.c), judged by OpenZFS's zdb at the end. Every story is told in both
+ * if it can be.
+ */
+extern const bool story_is_fake;
+void story_start(void);
+void story_stop(void);
+zfsvfs_t *story_fs_new(void);
+/* Fails if the server still holds a znode. */
+void story_fs_destroy(zfsvfs_t *zv);
+/* Znodes held by the server. */
+uint64_t story_held(zfsvfs_t *zv);
+#define FAKE_ONLY() \
+	do { \
+		if (!story_is_fake) \
+			skip(); \
+	} while (0)
+
 typedef struct world {
 	char dir[64];   /* of this story */
 	char point[80]; /* mount point in it */
@@ -37,12 +56,17 @@ void story_mount(world_t *w);
 /* Path of a file inside; a few are good at a time. */
 const char *at(const world_t *w, const char *name);
 /* Write and read whole files. */
-void put(const world_t *w, const char *name, const void *data, size_t len);
-void expect(const world_t *w, const char *name, const void *data, size_t len);
+void put_file(const world_t *w, const char *name, const void *data, size_t len);
+void expect_file(const world_t *w, const char *name, const void *data, size_t len);
 /* Run func in a child as an ordinary user; its result. */
 int as_user(uid_t uid, gid_t gid, int (*func)(world_t *w), world_t *w);
 /* Wait (not for ever) until a counter of the callback has this value. */
 void wait_gone(world_t *w, int n);
+int story_main(const struct CMUnitTest *tests, size_t n);
+#define STORY_MAIN(tests) story_main(tests, sizeof (tests) / sizeof ((tests)[0]))
+/* Behind the kernel's back, as a rollback does: contents and names of files in the root. */
+void poke(world_t *w, const char *name, const char *contents);
+void move_behind(world_t *w, const char *old, const char *new_name);
 /* Options column of /proc/mounts, its type and source. False: not mounted. */
 bool mount_line(const world_t *w, char *source, char *type, char *options);
 

@@ -43,7 +43,7 @@ options_change_while_mounted(void **state)
 	char source[256], type[256], options[1024];
 	struct stat st;
 
-	put(w, "f", "x", 1);
+	put_file(w, "f", "x", 1);
 	w->opts.ffo_readonly = true;
 	w->opts.ffo_atime = false;
 	assert_int_equal(fuse_fs_remount(w->ff, &w->opts), 0);
@@ -88,17 +88,17 @@ unmounted_by_somebody_else(void **state)
 {
 	world_t *w = *state;
 
-	put(w, "f", "x", 1);
+	put_file(w, "f", "x", 1);
 	assert_ok(umount2(w->point, 0));
 	/* Known at once to who asks, and told soon, once. */
 	assert_true(fuse_fs_is_gone(w->ff));
 	wait_gone(w, 1);
 	fuse_fs_t *old = w->ff;
 	story_mount(w);
-	expect(w, "f", "x", 1);
+	expect_file(w, "f", "x", 1);
 	/* Giving up the old one does not touch the new one. */
 	assert_int_equal(fuse_fs_unmount(old, true), 0);
-	expect(w, "f", "x", 1);
+	expect_file(w, "f", "x", 1);
 	assert_int_equal(w->gone, 1);
 }
 
@@ -111,7 +111,7 @@ a_busy_mount_stays_unless_forced(void **state)
 	struct iovec iov = { buf, 3 };
 	size_t done;
 
-	put(w, "f", "abc", 3);
+	put_file(w, "f", "abc", 3);
 	int fd = open(at(w, "f"), O_RDWR);
 	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
@@ -120,7 +120,7 @@ a_busy_mount_stays_unless_forced(void **state)
 	/* Still all there. */
 	assert_int_equal(pread(fd, buf, 3, 0), 3);
 	assert_memory_equal(buf, "aBc", 3);
-	put(w, "g", "1", 1);
+	put_file(w, "g", "1", 1);
 	assert_int_equal(fuse_fs_unmount(w->ff, true), 0);
 	w->ff = NULL;
 	assert_errno(ENOENT, access(at(w, "f"), F_OK));
@@ -145,7 +145,7 @@ lazily_unmounted_by_somebody_else(void **state)
 {
 	world_t *w = *state;
 
-	put(w, "f", "abc", 3);
+	put_file(w, "f", "abc", 3);
 	int fd = open(at(w, "f"), O_RDWR);
 	assert_ok(umount2(w->point, MNT_DETACH));
 	/* The file is still served, so it is not over ... */
@@ -164,7 +164,7 @@ forced_after_a_lazy_unmount(void **state)
 {
 	world_t *w = *state;
 
-	put(w, "f", "abc", 3);
+	put_file(w, "f", "abc", 3);
 	int fd = open(at(w, "f"), O_RDWR);
 	assert_ok(umount2(w->point, MNT_DETACH));
 	assert_int_equal(fuse_fs_unmount(w->ff, true), 0);
@@ -209,10 +209,11 @@ slow_requests_are_only_slow(void **state)
 	pid_t pids[N];
 	int status;
 
+	FAKE_ONLY();
 	for (int i = 0; i < N; i++) {
 		char name[8];
 		(void)snprintf(name, sizeof (name), "f%d", i);
-		put(w, name, "0123456789", 10);
+		put_file(w, name, "0123456789", 10);
 	}
 	fuse_fs_invalidate_all(w->ff); /* also the pages */
 	fake_zpl_block_reads(w->zv, true);
@@ -226,10 +227,10 @@ slow_requests_are_only_slow(void **state)
 	}
 	while (fake_zpl_blocked(w->zv) < N)
 		usleep(1000);
-	put(w, "quick", "quick", 5);
+	put_file(w, "quick", "quick", 5);
 	for (int i = 0; i < N; i += 2)
 		assert_ok(kill(pids[i], SIGKILL));
-	put(w, "still", "quick", 5);
+	put_file(w, "still", "quick", 5);
 	fake_zpl_block_reads(w->zv, false);
 	for (int i = 0; i < N; i++) {
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
@@ -280,24 +281,24 @@ a_rollback_is_seen_by_those_who_looked_before(void **state)
 	world_t *w = *state;
 	struct stat st;
 
-	put(w, "f", "old contents", 12);
-	put(w, "a", "moved", 5);
-	expect(w, "f", "old contents", 12);
+	put_file(w, "f", "old contents", 12);
+	put_file(w, "a", "moved", 5);
+	expect_file(w, "f", "old contents", 12);
 	int fd = open(at(w, "f"), O_RDONLY);
 	char buf[8];
 	assert_ok(stat(at(w, "f"), &st));
 	assert_errno(ENOENT, stat(at(w, "b"), &st));
-	fake_zpl_poke(w->zv, "f", "new");
-	fake_zpl_swap_names(w->zv, "a", "b");
+	poke(w, "f", "new");
+	move_behind(w, "a", "b");
 	fuse_fs_invalidate_all(w->ff);
 	assert_int_equal(pread(fd, buf, 8, 0), 3);
 	assert_memory_equal(buf, "new", 3);
-	expect(w, "f", "new", 3);
+	expect_file(w, "f", "new", 3);
 	/* Kernels before 6.16 may believe in names for another second. */
 	if (stat(at(w, "b"), &st) != 0)
 		sleep(2);
 	assert_errno(ENOENT, stat(at(w, "a"), &st));
-	expect(w, "b", "moved", 5);
+	expect_file(w, "b", "moved", 5);
 	assert_ok(close(fd));
 }
 
@@ -312,11 +313,11 @@ file_handles_outlive_the_kernels_memory(void **state)
 	char buf[8];
 	int id;
 
-	put(w, "f", "handle", 6);
+	put_file(w, "f", "handle", 6);
 	h.fh.handle_bytes = MAX_HANDLE_SZ;
 	assert_ok(name_to_handle_at(AT_FDCWD, at(w, "f"), &h.fh, &id, 0));
 	assert_int_equal(fuse_fs_unmount(w->ff, false), 0);
-	assert_int_equal(fake_zpl_held(w->zv), 0);
+	assert_int_equal(story_held(w->zv), 0);
 	story_mount(w);
 	int dirfd = open(w->point, O_RDONLY | O_DIRECTORY);
 	int fd = open_by_handle_at(dirfd, &h.fh, O_RDONLY);
@@ -325,7 +326,7 @@ file_handles_outlive_the_kernels_memory(void **state)
 	assert_int_equal(read(fd, buf, sizeof (buf)), 6);
 	assert_ok(close(fd));
 	assert_ok(unlink(at(w, "f")));
-	for (int i = 0; i < 2000 && fake_zpl_held(w->zv) > 0; i++)
+	for (int i = 0; i < 2000 && story_held(w->zv) > 0; i++)
 		usleep(1000); /* FORGET is sent when the kernel likes */
 	assert_errno(ESTALE, open_by_handle_at(dirfd, &h.fh, O_RDONLY));
 	assert_ok(close(dirfd));
@@ -369,11 +370,11 @@ permissions_are_kept(void **state)
 	world_t *w = *state;
 	struct stat st;
 
-	put(w, "roots", "x", 1);
+	put_file(w, "roots", "x", 1);
 	assert_ok(chmod(at(w, "roots"), 0600));
 	assert_ok(mkdir(at(w, "open"), 0777));
 	assert_ok(chmod(at(w, "open"), 01777));
-	put(w, "open/roots2", "x", 1);
+	put_file(w, "open/roots2", "x", 1);
 	assert_int_equal(as_user(1000, 1000, ordinary_life, w), 0);
 	assert_ok(stat(at(w, "open/mine/f"), &st));
 	assert_int_equal(st.st_uid, 1000);
@@ -394,9 +395,9 @@ an_ordinary_write_takes_the_suid_bit(void **state)
 	world_t *w = *state;
 	struct stat st;
 
-	put(w, "tool", "x", 1);
+	put_file(w, "tool", "x", 1);
 	assert_ok(chmod(at(w, "tool"), 04777));
-	put(w, "tool", "root may", 8);
+	put_file(w, "tool", "root may", 8);
 	assert_ok(stat(at(w, "tool"), &st));
 	assert_int_equal(st.st_mode & 07777, 04777);
 	assert_int_equal(as_user(1000, 1000, write_to_suid, w), 0);
@@ -418,7 +419,7 @@ trusted_attributes_are_roots(void **state)
 {
 	world_t *w = *state;
 
-	put(w, "f", "x", 1);
+	put_file(w, "f", "x", 1);
 	assert_ok(setxattr(at(w, "f"), "user.a", "1", 1, 0));
 	assert_ok(setxattr(at(w, "f"), "trusted.b", "1", 1, 0));
 	assert_int_equal(listxattr(at(w, "f"), NULL, 0), 7 + 10);
@@ -453,7 +454,7 @@ own_mount(world_t *w)
 	(void)close(fd);
 	if (mount_line(w, source, type, options))
 		return (7);
-	return (fake_zpl_held(w->zv) == 0 ? 0 : 8);
+	return (story_held(w->zv) == 0 ? 0 : 8);
 }
 
 static void
@@ -463,6 +464,7 @@ users_mount_through_the_helper(void **state)
 	znode_t *root;
 	zpl_attr_t za = { .za_mask = ZPL_AT_UID | ZPL_AT_GID, .za_uid = 1000, .za_gid = 1000 };
 
+	FAKE_ONLY(); /* a forked engine has no threads */
 	if (access("/usr/bin/fusermount3", X_OK) != 0)
 		skip();
 	assert_int_equal(zpl_root(w->zv, &root), 0);
@@ -498,12 +500,6 @@ main(void)
 		STORY(an_ordinary_write_takes_the_suid_bit),
 		STORY(trusted_attributes_are_roots),
 	};
-	const char *why = story_unable();
 
-	if (why != NULL) {
-		printf("skipped: %s\n", why);
-		return (77);
-	}
-	(void)umask(022);
-	return (cmocka_run_group_tests(tests, NULL, NULL));
+	return (STORY_MAIN(tests));
 }
