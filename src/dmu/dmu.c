@@ -60,6 +60,9 @@ dmu_fini(void)
 static uint64_t
 dnode_blkid(const dnode_t *dn, uint64_t offset)
 {
+	/* Also while somebody changes the size of block 0 (a growing microzap). */
+	if (offset == 0)
+		return (0);
 	if (dn->dn_datablkshift != 0)
 		return (offset >> dn->dn_datablkshift);
 	return (offset / dn->dn_datablksz);
