@@ -39,6 +39,8 @@
 /* Applets: argv[0] is the name ("zpool" …), as in main(). */
 int zpool_main(int argc, char **argv);
 int zfs_main(int argc, char **argv);
+int zdb_main(int argc, char **argv); /* if built with it: TARN_ZDB */
+int zgenhostid_main(int argc, char **argv);
 int tarn_main(int argc, char **argv); /* our own words: tarn kmem, tarn version … */
 
 /* The command line as the history records it ("zpool create tank …"); static storage. */

@@ -8,6 +8,10 @@ static const struct {
 } applets[] = {
 	{ "zpool", zpool_main },
 	{ "zfs", zfs_main },
+	{ "zgenhostid", zgenhostid_main },
+#ifdef TARN_ZDB
+	{ "zdb", zdb_main },
+#endif
 };
 
 static int

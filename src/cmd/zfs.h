@@ -12,7 +12,7 @@
 #define TYPE_DATASET (TYPE_FS | TYPE_VOL | TYPE_SNAP)
 #define TYPE_ALL (TYPE_DATASET | TYPE_BOOK)
 
-/* ---- names (zfs_name.c) ------------------------------------------------------------------------ */
+/* ---- names (zfs_name.c) ------------------------------------------------------------------ */
 
 /*
  * Is it a name of that type (one of them if several)? NULL, or what is wrong in OpenZFS's words (in buf
@@ -24,7 +24,7 @@ const char *zfs_type_word(int type);
 /* Parses "filesystem,vol,all": 0 or the word that is none in bad. */
 int zfs_parse_types(const char *spec, int *types, char *bad, size_t size);
 
-/* ---- datasets (zfs_dataset.c) ---------------------------------------------------------------------- */
+/* ---- datasets (zfs_dataset.c) ------------------------------------------------------------ */
 
 /* A dataset as its daemon described it. */
 typedef struct dataset {
@@ -62,7 +62,7 @@ char *zfs_mount_denied(const char *name);
 /* Mounted file system that path lies on; false: complained. */
 bool zfs_path_to_name(const char *path, char *name, size_t size);
 
-/* ---- properties (zfs_prop.c, zfs_value.c) --------------------------------------------------------------- */
+/* ---- properties (zfs_prop.c, zfs_value.c) ------------------------------------------------ */
 
 const zprop_t *zfs_prop_find(const char *name);
 /* zfs_prop_at(0), (1) … in the order of `get all`; NULL after the last. */
@@ -105,13 +105,13 @@ const char *zfs_set_why(const char *prop, const char *value, int err);
 int zfs_gather(dataset_set_t *s, int argc, char **argv, int types, bool recurse, uint64_t depth,
     bool types_given, int open_types);
 
-/* ---- JSON (zfs_list.c) ----------------------------------------------------------------------------------- */
+/* ---- JSON (zfs_list.c) ------------------------------------------------------------------- */
 
 /* name, type, pool, createtxg … of a dataset. */
 json_t *zfs_json_dataset(const dataset_t *d, bool as_int);
 json_t *zfs_json_property(const dataset_t *d, const zprop_want_t *zw, bool literal, bool as_int);
 
-/* ---- commands --------------------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------- */
 
 int zfs_do_create(int argc, char **argv);
 int zfs_do_destroy(int argc, char **argv);

@@ -2,7 +2,7 @@
 #include <getopt.h>
 #include "cmd/zfs.h"
 
-/* ---- what create and rename have in common ------------------------------------------------------ */
+/* ---- what create and rename have in common ----------------------------------------------- */
 
 static bool
 exists(const char *name, int *type)
@@ -80,7 +80,7 @@ create_parents(const char *name, bool nomount)
 	return (0);
 }
 
-/* ---- create ----------------------------------------------------------------------------------------- */
+/* ---- create ------------------------------------------------------------------------------ */
 
 typedef struct create {
 	bool cr_parents, cr_dryrun, cr_nomount, cr_verbose, cr_parsable, cr_sparse;
@@ -253,7 +253,7 @@ zfs_do_create(int argc, char **argv)
 	return (ret);
 }
 
-/* ---- destroy ----------------------------------------------------------------------------------------- */
+/* ---- destroy ----------------------------------------------------------------------------- */
 
 typedef struct destroy {
 	bool de_force, de_recurse, de_clones, de_dryrun, de_verbose, de_parsable, de_defer;
@@ -389,7 +389,7 @@ zfs_do_destroy(int argc, char **argv)
 	return (destroy_dataset(argv[0], &de));
 }
 
-/* ---- rename ------------------------------------------------------------------------------------------- */
+/* ---- rename ------------------------------------------------------------------------------ */
 
 static int
 rename_failed(const char *from, const char *to, int err, const char *why)

@@ -190,7 +190,7 @@ zfs_mount_denied(const char *name)
 	return (text);
 }
 
-/* ---- order ----------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------------- */
 
 /* A parent, its snapshots by creation, its bookmarks, its children by name. */
 int

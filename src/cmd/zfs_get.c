@@ -134,7 +134,7 @@ get_dataset(get_opts_t *go, const dataset_t *d)
 	json_decref(out);
 }
 
-/* ---- options --------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------- */
 
 static int
 parse_sources(const char *spec, int *sources)

@@ -17,7 +17,7 @@ typedef struct list_opts {
 	zprop_wants_t lo_wants;
 } list_opts_t;
 
-/* ---- sorting ------------------------------------------------------------------------------------- */
+/* ---- sorting ----------------------------------------------------------------------------- */
 
 static list_opts_t *sort_opts;
 
@@ -100,7 +100,7 @@ sorted(list_opts_t *lo, dataset_set_t *s, size_t *np, size_t *roomp)
 	return (v);
 }
 
-/* ---- table ------------------------------------------------------------------------------------------ */
+/* ---- table ------------------------------------------------------------------------------- */
 
 static void
 cell_of(const list_opts_t *lo, const dataset_t *d, const zprop_want_t *zw, char *buf, size_t size)
@@ -146,7 +146,7 @@ print_table(list_opts_t *lo, dataset_t **v, size_t n)
 	table_free(t);
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------- */
 
 json_t *
 zfs_json_dataset(const dataset_t *d, bool as_int)
@@ -219,7 +219,7 @@ print_json(list_opts_t *lo, dataset_t **v, size_t n)
 	json_end(root);
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ------------------------------------------------------------------------- */
 
 /*
  * Into the set: what the user named (or everything) down to the depth. A name without -r stands for

@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "cmd/zfs.h"
 
-/* ---- list ---------------------------------------------------------------------------------------- */
+/* ---- list -------------------------------------------------------------------------------- */
 
 /* In the order in which they were mounted, as the kernel lists them. */
 static void
@@ -45,7 +45,7 @@ list_mounted(bool json)
 	json_decref(datasets);
 }
 
-/* ---- mount ------------------------------------------------------------------------------------------- */
+/* ---- mount ------------------------------------------------------------------------------- */
 
 static int
 call_mount(const char *pool, const char *name, bool all, const char *options, bool overlay)
@@ -150,7 +150,7 @@ zfs_do_mount(int argc, char **argv)
 	return (ret);
 }
 
-/* ---- unmount --------------------------------------------------------------------------------------------- */
+/* ---- unmount ----------------------------------------------------------------------------- */
 
 static int
 call_unmount(const char *pool, const char *name, const char *point, bool all, bool force)

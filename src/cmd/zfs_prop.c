@@ -191,7 +191,7 @@ zfs_prop_valid_for(const zprop_t *zp, int type)
 	return ((zp->zp_types & type) != 0);
 }
 
-/* ---- usage ----------------------------------------------------------------------------------- */
+/* ---- usage ------------------------------------------------------------------------------- */
 
 static int
 by_name(const void *a, const void *b)
@@ -232,7 +232,7 @@ zfs_prop_usage(FILE *fp)
 	    "    SMB SID         (eg: \"S-1-234-567-89\")\n");
 }
 
-/* ---- which ones --------------------------------------------------------------------------------- */
+/* ---- which ones -------------------------------------------------------------------------- */
 
 static bool
 add_word(const char *word, zprop_wants_t *zws, bool list)
@@ -279,7 +279,7 @@ zfs_prop_wants_all(zprop_wants_t *zws)
 	zws->zws_all = true;
 }
 
-/* ---- setting -------------------------------------------------------------------------------------- */
+/* ---- setting ----------------------------------------------------------------------------- */
 
 static int __attribute__((format(printf, 3, 4)))
 bad(char *why, size_t size, const char *fmt, ...)

@@ -53,7 +53,7 @@ valid_for(const dataset_t *d, const zprop_t *zp)
 	return ((zp->zp_types & of) != 0);
 }
 
-/* ---- stored properties --------------------------------------------------------------------------- */
+/* ---- stored properties ------------------------------------------------------------------- */
 
 /* Is `name` the dataset itself (or the file system a snapshot is of)? */
 static bool
@@ -146,7 +146,7 @@ mountpoint_value(const dataset_t *d, char *buf, size_t size, zprop_source_t *src
 	return (true);
 }
 
-/* ---- computed and one-time properties -------------------------------------------------------------- */
+/* ---- computed and one-time properties ---------------------------------------------------- */
 
 static bool
 zpl_value(const dataset_t *d, const char *prop, char *buf, size_t size)
@@ -232,7 +232,7 @@ special_value(const dataset_t *d, const char *prop, bool literal, char *buf, siz
 	return (true);
 }
 
-/* ---- public ---------------------------------------------------------------------------------------- */
+/* ---- public ------------------------------------------------------------------------------ */
 
 bool
 zfs_value(const dataset_t *d, const zprop_want_t *zw, bool literal, char *buf, size_t size,

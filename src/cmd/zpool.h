@@ -5,7 +5,7 @@
 #include "cmd/json.h"
 #include "cmd/zprop.h"
 
-/* ---- pools (zpool_pool.c) -------------------------------------------------------------------- */
+/* ---- pools (zpool_pool.c) ---------------------------------------------------------------- */
 
 /*
  * Status of an imported pool (proto.h: pool_status), or NULL: then "cannot open …" was said
@@ -41,7 +41,7 @@ int zpool_name_width(const nvlist_t *vdev, const char *pool, int flags, int dept
 /* The vdev called so (path, short name, guid, mirror-0), or NULL. */
 const nvlist_t *zpool_find_vdev(const nvlist_t *tree, const char *pool, const char *name);
 
-/* ---- properties (zpool_prop.c) ------------------------------------------------------------------- */
+/* ---- properties (zpool_prop.c) ----------------------------------------------------------- */
 
 const zprop_t *zpool_prop_find(const char *name);
 void zpool_prop_usage(FILE *fp);
@@ -59,12 +59,12 @@ void zpool_prop_value(const nvlist_t *status, const zprop_want_t *zw, bool liter
 int zpool_prop_parse(const char *name, const char *value, bool create, nvlist_t *props, char *why,
     size_t size);
 
-/* ---- compatibility (zpool_compat.c) ----------------------------------------------------------------- */
+/* ---- compatibility (zpool_compat.c) ------------------------------------------------------ */
 
 /* Which features may be enabled: bit f. EINVAL: *why names the files that cannot be read. */
 int zpool_compat_features(const char *value, uint64_t *bits, char *why, size_t size);
 
-/* ---- vdev specifications (zpool_vdev.c) -------------------------------------------------------------- */
+/* ---- vdev specifications (zpool_vdev.c) -------------------------------------------------- */
 
 /* The tree for `create`; on errors everything has been said and NULL is returned. */
 nvlist_t *zpool_make_root(int argc, char **argv, uint64_t ashift, bool force);
@@ -73,7 +73,7 @@ const char *zpool_check_devices(const nvlist_t *root);
 /* The layout as `create -n` shows it. */
 void zpool_print_layout(const char *pool, const nvlist_t *root);
 
-/* ---- what status says (zpool_reason.c) ------------------------------------------------------------------ */
+/* ---- what status says (zpool_reason.c) --------------------------------------------------- */
 
 typedef enum zpool_reason {
 	REASON_OK,
@@ -109,7 +109,7 @@ zpool_reason_t zpool_reason(const nvlist_t *status);
 /* "ZFS-8000-2Q" or NULL. */
 const char *zpool_reason_code(zpool_reason_t r);
 
-/* ---- properties of vdevs (zpool_vdevprop.c) ---------------------------------------------------------- */
+/* ---- properties of vdevs (zpool_vdevprop.c) ---------------------------------------------- */
 
 /* `zpool get spec pool vdev…`; "all-vdevs" for all. Exit status. */
 int zpool_get_vdevs(const char *spec, const char *pool, const nvlist_t *status, int argc, char **argv,
@@ -117,14 +117,14 @@ int zpool_get_vdevs(const char *spec, const char *pool, const nvlist_t *status, 
 int zpool_set_vdev(const char *pool, const nvlist_t *status, const char *vdev, const char *name,
     const char *value);
 
-/* ---- JSON (zpool_json.c) --------------------------------------------------------------------------- */
+/* ---- JSON (zpool_json.c) ----------------------------------------------------------------- */
 
 /* name, state, guid … of a pool; type: also "type": "POOL". as_int: numbers as numbers. */
 json_t *zpool_json_pool(const nvlist_t *status, bool type, bool as_int);
 json_t *zpool_json_props(const nvlist_t *status, zprop_wants_t *zws, bool literal, bool as_int);
 const char *zpool_json_source(const char *source);
 
-/* ---- commands --------------------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------- */
 
 int zpool_do_create(int argc, char **argv);
 int zpool_do_destroy(int argc, char **argv);

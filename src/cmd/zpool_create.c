@@ -9,7 +9,7 @@
 #include "spa/zfeature.h"
 #include "vdev/vdev_label.h"
 
-/* ---- create: options -------------------------------------------------------------------------- */
+/* ---- create: options --------------------------------------------------------------------- */
 
 typedef struct create {
 	bool cr_force, cr_dryrun, cr_nofeatures;
@@ -106,7 +106,7 @@ create_option(create_t *cr, int c)
 	}
 }
 
-/* ---- create: properties and features ------------------------------------------------------------- */
+/* ---- create: properties and features ----------------------------------------------------- */
 
 static int
 parse_ashift(const create_t *cr, uint64_t *ashift)
@@ -200,7 +200,7 @@ parse_fs_props(const create_t *cr, nvlist_t *fsprops)
 	return (0);
 }
 
-/* ---- create: where it will be mounted ------------------------------------------------------------------ */
+/* ---- create: where it will be mounted ---------------------------------------------------- */
 
 static bool
 directory_empty(const char *path)
@@ -248,7 +248,7 @@ check_mountpoint(create_t *cr)
 	return (0);
 }
 
-/* ---- create: doing it -------------------------------------------------------------------------------------- */
+/* ---- create: doing it -------------------------------------------------------------------- */
 
 static int
 create_failed(const create_t *cr, int err, const char *why)
@@ -412,7 +412,7 @@ zpool_do_create(int argc, char **argv)
 	return (ret);
 }
 
-/* ---- destroy ------------------------------------------------------------------------------------ */
+/* ---- destroy ----------------------------------------------------------------------------- */
 
 int
 zpool_do_destroy(int argc, char **argv)
@@ -456,7 +456,7 @@ zpool_do_destroy(int argc, char **argv)
 	return (err != 0);
 }
 
-/* ---- labelclear ----------------------------------------------------------------------------------- */
+/* ---- labelclear -------------------------------------------------------------------------- */
 
 static bool
 pool_is_imported(const nvlist_t *label)

@@ -180,7 +180,7 @@ zpool_do_get(int argc, char **argv)
 	return (ret);
 }
 
-/* ---- set ----------------------------------------------------------------------------------------- */
+/* ---- set --------------------------------------------------------------------------------- */
 
 static void
 warn_compatibility(const char *pool, const char *value, const nvlist_t *status)

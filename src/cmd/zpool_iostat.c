@@ -25,7 +25,7 @@ typedef struct snapshot {
 	hrtime_t ss_time;
 } snapshot_t;
 
-/* ---- columns -------------------------------------------------------------------------------------- */
+/* ---- columns ----------------------------------------------------------------------------- */
 
 typedef struct group {
 	const char *g_title; /* over its columns; NULL ends */
@@ -125,7 +125,7 @@ print_none(const iostat_opts_t *io, const char *what, int n)
 		(void)printf(io->io_scripted ? "\t%s" : "  %5s", what);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------- */
 
 /* The same vdev in the tree of before. */
 static const nvlist_t *
@@ -281,7 +281,7 @@ print_pool(const iostat_opts_t *io, const char *pool, const nvlist_t *status,
 		print_dashes(io);
 }
 
-/* ---- histograms ------------------------------------------------------------------------------------------ */
+/* ---- histograms -------------------------------------------------------------------------- */
 
 /* Requests by size and by time waited are not counted: empty histograms of OpenZFS's shape. */
 static void
@@ -339,7 +339,7 @@ print_histogram(const iostat_opts_t *io, const char *pool)
 	(void)putchar('\n');
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------- */
 
 static int
 collect(const char *pool, nvlist_t *status, void *arg)
@@ -422,7 +422,7 @@ print_snapshot(iostat_opts_t *io, const snapshot_t *now, const snapshot_t *befor
 	(void)fflush(stdout);
 }
 
-/* ---- the command --------------------------------------------------------------------------------------------- */
+/* ---- the command ------------------------------------------------------------------------- */
 
 /* Are the arguments pools, or a pool and its vdevs? 0, or the exit status after complaining. */
 static int

@@ -15,7 +15,7 @@ typedef struct list_opts {
 static const char default_columns[] = "name,size,allocated,free,checkpoint,expandsize,"
 				      "fragmentation,capacity,dedupratio,health,altroot";
 
-/* ---- vdevs ---------------------------------------------------------------------------------------- */
+/* ---- vdevs ------------------------------------------------------------------------------- */
 
 /* What a vdev has to say in a column; "" for none at all. */
 static void
@@ -167,7 +167,7 @@ print_tree(const list_opts_t *lo, const int *width, const nvlist_t *status, cons
 	}
 }
 
-/* ---- pools ------------------------------------------------------------------------------------------- */
+/* ---- pools ------------------------------------------------------------------------------- */
 
 typedef struct pool_row {
 	list_node_t pr_node;
@@ -251,7 +251,7 @@ print_row(const list_opts_t *lo, const int *width, const pool_row_t *pr)
 		print_tree(lo, width, pr->pr_status, pr->pr_name);
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------- */
 
 
 static json_t *
@@ -340,7 +340,7 @@ json_row(list_opts_t *lo, const pool_row_t *pr)
 	(void)json_object_set_new(lo->lo_pools, lo->lo_json_guid ? key : pr->pr_name, pool);
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------ */
+/* ---- the command ------------------------------------------------------------------------- */
 
 static int
 list_once(list_opts_t *lo, int argc, char **argv, bool header)

@@ -62,7 +62,7 @@ zpool_prop_find(const char *name)
 	return (NULL);
 }
 
-/* ---- usage ----------------------------------------------------------------------------------- */
+/* ---- usage ------------------------------------------------------------------------------- */
 
 static int
 by_name(const void *a, const void *b)
@@ -93,7 +93,7 @@ zpool_prop_usage(FILE *fp)
 			  "See zpool-features(7).\n");
 }
 
-/* ---- which ones ---------------------------------------------------------------------------------- */
+/* ---- which ones -------------------------------------------------------------------------- */
 
 static bool
 is_feature(const char *name)
@@ -141,7 +141,7 @@ zpool_prop_wants_all(zprop_wants_t *zws, const nvlist_t *status)
 			(void)zprop_wants_add(zws, NULL, nvpair_name(nvp));
 }
 
-/* ---- values ----------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------ */
 
 typedef enum show_kind {
 	SHOW_SIZE,	    /* bytes */
@@ -273,7 +273,7 @@ zpool_prop_value(const nvlist_t *status, const zprop_want_t *zw, bool literal, c
 		*source = strcmp(buf, "-") == 0 ? "default" : "local";
 }
 
-/* ---- setting ------------------------------------------------------------------------------------------- */
+/* ---- setting ----------------------------------------------------------------------------- */
 
 static int __attribute__((format(printf, 3, 4)))
 bad(char *why, size_t size, const char *fmt, ...)

@@ -128,7 +128,7 @@ zpool_do_scrub(int argc, char **argv)
 	return (ret);
 }
 
-/* ---- clear --------------------------------------------------------------------------------------- */
+/* ---- clear ------------------------------------------------------------------------------- */
 
 int
 zpool_do_clear(int argc, char **argv)
@@ -188,7 +188,7 @@ zpool_do_clear(int argc, char **argv)
 	return (0);
 }
 
-/* ---- sync ------------------------------------------------------------------------------------------ */
+/* ---- sync -------------------------------------------------------------------------------- */
 
 static int
 sync_one(const char *pool, nvlist_t *status, void *arg)
@@ -213,7 +213,7 @@ zpool_do_sync(int argc, char **argv)
 	return (zpool_foreach(argc - optind, argv + optind, sync_one, NULL, NULL));
 }
 
-/* ---- wait ------------------------------------------------------------------------------------------- */
+/* ---- wait -------------------------------------------------------------------------------- */
 
 static const char *const activities[] = { "discard", "free", "initialize", "replace", "remove",
 	"resilver", "scrub", "trim", "raidz_expand" };

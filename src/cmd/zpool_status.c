@@ -15,7 +15,7 @@ typedef struct status_opts {
 	json_t *so_pools;
 } status_opts_t;
 
-/* ---- status, action, see ------------------------------------------------------------------------- */
+/* ---- status, action, see ----------------------------------------------------------------- */
 
 static const struct {
 	zpool_reason_t reason;
@@ -133,7 +133,7 @@ print_reason(zpool_reason_t reason)
 		(void)printf("   see: https://openzfs.github.io/openzfs-docs/msg/%s\n", code);
 }
 
-/* ---- scan ------------------------------------------------------------------------------------------- */
+/* ---- scan -------------------------------------------------------------------------------- */
 
 static void
 duration(uint64_t seconds, char *buf, size_t size)
@@ -225,7 +225,7 @@ print_scan(const nvlist_t *status, bool literal)
 	}
 }
 
-/* ---- config ---------------------------------------------------------------------------------------------- */
+/* ---- config ------------------------------------------------------------------------------ */
 
 static void
 print_count(uint64_t v, bool literal)
@@ -344,7 +344,7 @@ print_config(status_opts_t *so, const nvlist_t *status, const char *pool)
 	print_class(so, tree, pool, "log", "logs");
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 static void
 print_errors(const status_opts_t *so, const nvlist_t *status, const char *pool)
@@ -375,7 +375,7 @@ print_errors(const status_opts_t *so, const nvlist_t *status, const char *pool)
 	nvlist_free(out);
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------- */
 
 
 static json_t *
@@ -503,7 +503,7 @@ json_status(status_opts_t *so, const char *pool, const nvlist_t *status)
 	(void)json_object_set_new(so->so_pools, so->so_json_guid ? key : pool, p);
 }
 
-/* ---- the command ----------------------------------------------------------------------------------------------- */
+/* ---- the command ------------------------------------------------------------------------- */
 
 static int
 status_one(const char *pool, nvlist_t *status, void *arg)

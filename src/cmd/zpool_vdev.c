@@ -21,7 +21,7 @@
 /* Sizes that differ by less are the same (disks of one model do). */
 #define SIZE_TOLERANCE (16ULL << 20)
 
-/* ---- complaints -------------------------------------------------------------------------------- */
+/* ---- complaints -------------------------------------------------------------------------- */
 
 static bool complained, forced;
 
@@ -43,7 +43,7 @@ complain(const char *fmt, ...)
 	(void)fputc('\n', stderr);
 }
 
-/* ---- grammar -------------------------------------------------------------------------------------- */
+/* ---- grammar ----------------------------------------------------------------------------- */
 
 typedef struct group {
 	const char *g_word; /* as typed: "raidz2" */
@@ -311,7 +311,7 @@ parse_spec(int argc, char **argv, spec_t *sp)
 	return (in_class != 0 || class_empty(class));
 }
 
-/* ---- who has it? ------------------------------------------------------------------------------------- */
+/* ---- who has it? ------------------------------------------------------------------------- */
 
 /* A label of a pool that lives, or may live. */
 static bool
@@ -402,7 +402,7 @@ in_use(nvlist_t *const *vdevs, size_t n, bool force)
 	return (used);
 }
 
-/* ---- sizes and redundancy -------------------------------------------------------------------------------- */
+/* ---- sizes and redundancy ---------------------------------------------------------------- */
 
 static uint64_t
 device_size(const char *path)
@@ -534,7 +534,7 @@ check_replication(const spec_t *sp)
 	return (ok);
 }
 
-/* ---- what the daemon would find wrong, in words ------------------------------------------------------------- */
+/* ---- what the daemon would find wrong, in words ------------------------------------------ */
 
 static const char *
 check_leaf(const nvlist_t *root, const nvlist_t *vd, const nvlist_t *leaf)
@@ -566,7 +566,7 @@ zpool_check_devices(const nvlist_t *root)
 	return (check_leaf(root, root, NULL));
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------- */
 
 static void
 set_ashift(nvlist_t *vd, uint64_t ashift)

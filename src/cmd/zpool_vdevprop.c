@@ -107,7 +107,7 @@ vdev_prop_usage(FILE *fp)
 		    sorted[i]->values);
 }
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------ */
 
 /* Space is counted where it is allocated: by top-level vdevs and the pool. */
 static uint64_t
@@ -221,7 +221,7 @@ vprop_value(const nvlist_t *vd, const nvlist_t *parent, const char *pool, const 
 		(void)cmd_nicenum(v, buf, size);
 }
 
-/* ---- get --------------------------------------------------------------------------------------- */
+/* ---- get --------------------------------------------------------------------------------- */
 
 typedef struct vget {
 	const char *vg_pool;
@@ -424,7 +424,7 @@ zpool_get_vdevs(const char *spec, const char *pool, const nvlist_t *status, int 
 	return (0);
 }
 
-/* ---- set ------------------------------------------------------------------------------------------- */
+/* ---- set --------------------------------------------------------------------------------- */
 
 int
 zpool_set_vdev(const char *pool, const nvlist_t *status, const char *vdev, const char *name,

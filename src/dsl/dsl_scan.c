@@ -11,6 +11,7 @@
  *
  * sc_lock protects the counters that commands read; the rest is the sync thread's.
  */
+#include <stdio.h>
 #include "dsl/dsl_impl.h"
 
 #define SCAN_SLICE_MIN MSEC2NSEC(150) /* even if somebody waits for the txg */
@@ -297,6 +298,23 @@ scan_finish(dsl_scan_t *sc, bool complete, dmu_tx_t *tx)
 		dsl_scan_finished(dp->dp_spa, complete, tx);
 }
 
+/*
+ * Tests hold a scan still through the module parameter of this name, where there is one; it
+ * is read each time.
+ */
+static bool
+scan_suspended(void)
+{
+	FILE *fp = fopen("/sys/module/zfs/parameters/zfs_scan_suspend_progress", "re");
+	int c;
+
+	if (fp == NULL)
+		return (false);
+	c = fgetc(fp);
+	(void)fclose(fp);
+	return (c >= '1' && c <= '9');
+}
+
 void
 dsl_scan_sync(dsl_pool_t *dp, dmu_tx_t *tx)
 {
@@ -305,6 +323,12 @@ dsl_scan_sync(dsl_pool_t *dp, dmu_tx_t *tx)
 	dsl_async_free_sync(dp, tx);
 	if (!scan_running(sc))
 		return;
+	if (scan_suspended()) {
+		/* Look again soon, but not all the time. */
+		spl_delay(MSEC2NSEC(20));
+		txg_kick(dp->dp_spa, dmu_tx_get_txg(tx) + 1);
+		return;
+	}
 	sc->sc_deadline = gethrtime() + SCAN_SLICE_MIN;
 	sc->sc_hard_deadline = gethrtime() + SCAN_SLICE_MAX;
 	int err = scan_walk(sc);

@@ -133,7 +133,10 @@ op_pool_history(call_t *c)
 	return (err);
 }
 
-/* "tank/fs:/path", "<0x12>:<0x34>" or "<metadata>:<0x34>", as zpool status -v has it. */
+/*
+ * "tank/fs:/path", "<0x12>:<0x34>" or "<metadata>:<0x34>", as zpool status -v has it. NULL: the
+ * object has been freed since, and the error with it.
+ */
 static char *
 error_line(serve_t *sv, const zbookmark_phys_t *zb)
 {
@@ -142,6 +145,8 @@ error_line(serve_t *sv, const zbookmark_phys_t *zb)
 	dsl_dataset_t *ds;
 	objset_t *os;
 	char *line = NULL;
+	dmu_object_info_t doi;
+	bool freed = false;
 
 	if (zb->zb_objset == 0)
 		return (kmem_asprintf("<metadata>:<0x%" PRIx64 ">", zb->zb_object));
@@ -149,9 +154,14 @@ error_line(serve_t *sv, const zbookmark_phys_t *zb)
 	if (dsl_dataset_hold_obj(dp, zb->zb_objset, zb, &ds) == 0) {
 		dsl_dataset_name(ds, name);
 		zfsvfs_t *zfsvfs = NULL;
-		if (dsl_dataset_get_objset(ds, &os) == 0)
+		if (dsl_dataset_get_objset(ds, &os) == 0) {
 			zfsvfs = dmu_objset_get_user(os);
-		if (zfsvfs != NULL && zpl_obj_to_path(zfsvfs, zb->zb_object, path, sizeof (path)) == 0) {
+			freed = zb->zb_object != 0 &&
+			    dmu_object_info(os, zb->zb_object, &doi) == ENOENT;
+		}
+		if (freed)
+			line = NULL;
+		else if (zfsvfs != NULL && zpl_obj_to_path(zfsvfs, zb->zb_object, path, sizeof (path)) == 0) {
 			if (!ds->ds_is_snapshot && mounts_wanted(sv, ds, point, sizeof (point)) == 0 &&
 			    point[0] == '/')
 				line = kmem_asprintf(
@@ -164,7 +174,7 @@ error_line(serve_t *sv, const zbookmark_phys_t *zb)
 		dsl_dataset_rele(ds, zb);
 	}
 	dsl_pool_config_exit(dp);
-	if (line == NULL)
+	if (line == NULL && !freed)
 		line = kmem_asprintf(
 		    "<0x%" PRIx64 ">:<0x%" PRIx64 ">", zb->zb_objset, zb->zb_object);
 	return (line);
@@ -185,7 +195,8 @@ op_pool_errors(call_t *c)
 		if (i > 0 && zb[i].zb_objset == zb[i - 1].zb_objset &&
 		    zb[i].zb_object == zb[i - 1].zb_object)
 			continue;
-		line[lines++] = error_line(c->c_sv, &zb[i]);
+		line[lines] = error_line(c->c_sv, &zb[i]);
+		lines += line[lines] != NULL;
 	}
 	if (lines > 0)
 		fnvlist_add_string_array(
@@ -223,9 +234,11 @@ op_pool_clear(call_t *c)
 static int
 op_pool_sync(call_t *c)
 {
-	return (spa_writeable(c->c_sv->sv_spa) ?
-		txg_wait_synced_sig(c->c_sv->sv_spa, 0) :
-		EROFS);
+	int err = spa_writeable(c->c_sv->sv_spa) ? txg_wait_synced_sig(c->c_sv->sv_spa, 0) : EROFS;
+
+	if (err == 0)
+		mounts_settle(c->c_sv);
+	return (err);
 }
 
 static bool
