@@ -335,6 +335,8 @@ void dsl_dir_shift_space(dsl_dir_t *dd, int64_t delta, dd_used_t oldtype, dd_use
 
 /* Set a per-dataset feature's attribute (zapifies; format/03 §1.9). Syncing context. */
 void dsl_dataset_activate_feature(uint64_t dsobj, spa_feature_t f, dmu_tx_t *tx);
+/* The new object set of a file system: count users, objects, projects. Syncing context. */
+void dsl_dataset_init_accounting(dsl_dataset_t *ds, objset_t *os, dmu_tx_t *tx);
 
 /* ---- scan: scrub (dsl_scan.c; format/02 §9.1) ------------------------------------------------------------ */
 

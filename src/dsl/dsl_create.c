@@ -203,6 +203,8 @@ dsl_create_sync(void *arg, dmu_tx_t *tx)
 		dsl_props_set_sync_impl(ds, dca->dca_props, tx);
 	VERIFY0(dsl_dataset_get_objset(ds, &os));
 	dmu_objset_create_impl(os, dca->dca_type, tx);
+	if (dca->dca_type == DMU_OST_ZFS)
+		dsl_dataset_init_accounting(ds, os, tx);
 	dca->dca_create(os, dca->dca_arg, tx);
 	dsl_log_internal(dp, "create", dca->dca_name, dsobj, tx, "");
 	dsl_dataset_rele(ds, dca);

@@ -634,6 +634,36 @@ dsl_dataset_activate_feature(uint64_t dsobj, spa_feature_t f, dmu_tx_t *tx)
 	spa_feature_incr(dp->dp_spa, f, dmu_tx_get_txg(tx));
 }
 
+/*
+ * A new file system counts all that the pool allows, from its first object on, so its counts are
+ * complete (format/04 §5.1).
+ */
+void
+dsl_dataset_init_accounting(dsl_dataset_t *ds, objset_t *os, dmu_tx_t *tx)
+{
+	static const struct {
+		spa_feature_t feature;
+		uint64_t flag;
+	} kinds[] = {
+		{ SPA_FEATURE_USEROBJ_ACCOUNTING, OBJSET_FLAG_USEROBJACCOUNTING_COMPLETE },
+		{ SPA_FEATURE_PROJECT_QUOTA, OBJSET_FLAG_PROJECTQUOTA_COMPLETE },
+	};
+	spa_t *spa = ds->ds_pool->dp_spa;
+
+	if (spa->spa_version < 15 || dmu_objset_phys_size(os) < 2048)
+		return; /* no room for the counts */
+	dmu_objset_phys(os)->os_flags |= OBJSET_FLAG_USERACCOUNTING_COMPLETE;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!spa_feature_is_enabled(spa, kinds[i].feature) ||
+		    dmu_objset_phys_size(os) < sizeof (objset_phys_t))
+			continue;
+		dmu_objset_phys(os)->os_flags |= kinds[i].flag;
+		if (!(ds->ds_features & 1ULL << kinds[i].feature))
+			dsl_dataset_activate_feature(ds->ds_object, kinds[i].feature, tx);
+		ds->ds_features |= 1ULL << kinds[i].feature;
+	}
+}
+
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 static uint64_t

@@ -245,6 +245,7 @@ dsl_pool_create_root(
 	VERIFY0(dsl_dataset_hold_obj(dp, obj, dp, &ds));
 	VERIFY0(dsl_dataset_get_objset(ds, &os));
 	dmu_objset_create_impl(os, DMU_OST_ZFS, tx);
+	dsl_dataset_init_accounting(ds, os, tx);
 	create_fs(os, arg, tx);
 	dsl_dataset_rele(ds, dp);
 	return (0);

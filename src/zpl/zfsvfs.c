@@ -95,23 +95,53 @@ zpl_opts_default(zpl_opts_t *zo)
 		.zo_aclinherit = ZPL_ACLI_RESTRICTED };
 }
 
+/*
+ * Every operation looks at the options, hardly any changes them: they are kept packed in one word, read
+ * and written at once without a lock.
+ */
+static uint64_t
+pack_opts(const zpl_opts_t *zo)
+{
+	const bool bits[] = { zo->zo_readonly, zo->zo_atime, zo->zo_relatime, zo->zo_longname,
+		zo->zo_ctldir, zo->zo_ctldir_visible, zo->zo_sync_always,
+		zo->zo_sync_disabled };
+	uint64_t w = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
+		w |= (uint64_t)bits[i] << i;
+	return (w | (uint64_t)zo->zo_xattr << 8 | (uint64_t)zo->zo_acltype << 16 |
+	    (uint64_t)zo->zo_aclmode << 24 | (uint64_t)zo->zo_aclinherit << 32);
+}
+
 zpl_opts_t
 zpl_opts_now(zfsvfs_t *zv)
 {
-	mutex_enter(&zv->zv_opts_lock);
-	const zpl_opts_t zo = zv->zv_opts;
-	mutex_exit(&zv->zv_opts_lock);
-	return (zo);
+	const uint64_t w = __atomic_load_n(&zv->zv_opts, __ATOMIC_ACQUIRE);
+	return ((zpl_opts_t){ .zo_readonly = w & 1,
+		.zo_atime = w >> 1 & 1,
+		.zo_relatime = w >> 2 & 1,
+		.zo_longname = w >> 3 & 1,
+		.zo_ctldir = w >> 4 & 1,
+		.zo_ctldir_visible = w >> 5 & 1,
+		.zo_sync_always = w >> 6 & 1,
+		.zo_sync_disabled = w >> 7 & 1,
+		.zo_xattr = (zpl_xattr_mode_t)(w >> 8 & 0xff),
+		.zo_acltype = (zpl_acltype_t)(w >> 16 & 0xff),
+		.zo_aclmode = (uint8_t)(w >> 24),
+		.zo_aclinherit = (uint8_t)(w >> 32) });
+}
+
+void
+zpl_opts_store(zfsvfs_t *zv, const zpl_opts_t *opts)
+{
+	__atomic_store_n(&zv->zv_opts, pack_opts(opts), __ATOMIC_RELEASE);
 }
 
 void
 zpl_set_opts(zfsvfs_t *zv, const zpl_opts_t *opts)
 {
-	mutex_enter(&zv->zv_opts_lock);
-	const bool writable = zv->zv_opts.zo_readonly && !opts->zo_readonly;
-	zv->zv_opts = *opts;
-	mutex_exit(&zv->zv_opts_lock);
-	if (writable)
+	const bool was_readonly = zpl_readonly(zv);
+	zpl_opts_store(zv, opts);
+	if (was_readonly && !opts->zo_readonly)
 		zpl_drain_start(zv);
 }
 
@@ -218,6 +248,15 @@ master_get(objset_t *os, const char *name, uint64_t dflt, uint64_t *value)
 	return (err);
 }
 
+/* New files get a PROJID: the feature is on and the object set counts projects (§5.1). */
+bool
+zpl_has_project_quota(objset_t *os)
+{
+	spa_t *spa = dmu_objset_spa(os);
+	return (spa != NULL && spa_feature_is_enabled(spa, SPA_FEATURE_PROJECT_QUOTA) &&
+	    dmu_objset_phys_size(os) >= sizeof(objset_phys_t));
+}
+
 static int
 read_master(zfsvfs_t *zv)
 {
@@ -246,6 +285,7 @@ read_master(zfsvfs_t *zv)
 		return (err);
 	zv->zv_case = (zpl_case_t)cs;
 	zv->zv_norm = norm | (cs != ZPL_CASE_SENSITIVE ? ZAP_NORM_TOUPPER : 0);
+	zv->zv_project = zv->zv_version >= ZPL_VERSION_SA && zpl_has_project_quota(os);
 	return (zpl_quota_load(zv));
 }
 
@@ -263,7 +303,6 @@ zfsvfs_alloc(objset_t *os)
 	zv->zv_os = os;
 	mutex_init(&zv->zv_gate_lock);
 	cv_init(&zv->zv_gate_cv);
-	mutex_init(&zv->zv_opts_lock);
 	mutex_init(&zv->zv_rename_lock);
 	for (int i = 0; i < ZPL_LOAD_LOCKS; i++)
 		mutex_init(&zv->zv_load[i]);
@@ -289,19 +328,9 @@ zfsvfs_free(zfsvfs_t *zv)
 	for (int i = 0; i < ZPL_LOAD_LOCKS; i++)
 		mutex_destroy(&zv->zv_load[i]);
 	mutex_destroy(&zv->zv_rename_lock);
-	mutex_destroy(&zv->zv_opts_lock);
 	cv_destroy(&zv->zv_gate_cv);
 	mutex_destroy(&zv->zv_gate_lock);
 	kmem_free(zv, sizeof(*zv));
-}
-
-/* New files get a PROJID: the feature is on and the object set counts projects (§5.1). */
-static bool
-has_project_quota(objset_t *os)
-{
-	spa_t *spa = dmu_objset_spa(os);
-	return (spa != NULL && spa_feature_is_enabled(spa, SPA_FEATURE_PROJECT_QUOTA) &&
-	    dmu_objset_phys_size(os) >= sizeof(objset_phys_t));
 }
 
 int
@@ -311,11 +340,10 @@ zpl_mount(objset_t *os, const zpl_opts_t *opts, const zpl_dataset_ops_t *ops, vo
 	if (dmu_objset_type(os) != DMU_OST_ZFS)
 		return (EINVAL);
 	zfsvfs_t *zv = zfsvfs_alloc(os);
-	zv->zv_opts = *opts;
+	zpl_opts_store(zv, opts);
 	if (ops != NULL)
 		zv->zv_ops = *ops;
 	zv->zv_ops_arg = ops_arg;
-	zv->zv_project = has_project_quota(os);
 
 	znode_t *root;
 	int err = read_master(zv);

@@ -131,8 +131,8 @@ int zpl_resume(zfsvfs_t *zfsvfs, objset_t *os);
 /*
  * Make the contents of a new file system in an empty objset (format/04 §1.1). zplprops: uint64
  * `version`, `normalization`, `utf8only`, `casesensitivity` (missing: 5, 0, 0, 0).
- * `project_quota`: boolean_value, new objects have a PROJID (feature enabled and 4096 byte
- * objset). Syncing context or any assigned tx with enough reservation.
+ * `project_quota`: boolean_value, new objects have a PROJID (missing: if the feature is enabled and
+ * the objset counts projects). Syncing context or any assigned tx with enough reservation.
  */
 int zpl_create_fs(
     objset_t *os, const nvlist_t *zplprops, uint32_t uid, uint32_t gid, dmu_tx_t *tx);

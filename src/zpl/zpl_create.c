@@ -53,7 +53,7 @@ zpl_create_fs(objset_t *os, const nvlist_t *zplprops, uint32_t uid, uint32_t gid
 	const uint64_t cs = prop_or(zplprops, "casesensitivity", ZPL_CASE_SENSITIVE);
 	const uint64_t version = prop_or(zplprops, "version", ZPL_VERSION_MAX);
 	uint64_t sa_master;
-	bool project = false;
+	bool project = zpl_has_project_quota(os);
 
 	if (version < 1 || version > ZPL_VERSION_MAX || cs > ZPL_CASE_MIXED)
 		return (EINVAL);
@@ -65,7 +65,9 @@ zpl_create_fs(objset_t *os, const nvlist_t *zplprops, uint32_t uid, uint32_t gid
 		(void)nvlist_lookup_boolean_value(zplprops, "project_quota", &project);
 
 	zfsvfs_t *zv = zfsvfs_alloc(os);
-	zpl_opts_default(&zv->zv_opts);
+	zpl_opts_t opts;
+	zpl_opts_default(&opts);
+	zpl_opts_store(zv, &opts);
 	zv->zv_version = version;
 	zv->zv_case = (zpl_case_t)cs;
 	zv->zv_utf8only = norm != 0 ? 1 : prop_or(zplprops, "utf8only", 0);
@@ -150,8 +152,11 @@ zpl_set_version(zfsvfs_t *zv, uint64_t version)
 		dmu_tx_commit(tx);
 		if (err == 0 && sa)
 			sa_os_set_master(zv->zv_sa, master);
-		if (err == 0)
+		if (err == 0) {
 			__atomic_store_n(&zv->zv_version, version, __ATOMIC_RELEASE);
+			zv->zv_project = version >= ZPL_VERSION_SA &&
+			    zpl_has_project_quota(zv->zv_os);
+		}
 	}
 	zpl_exit(zv);
 	return (err);

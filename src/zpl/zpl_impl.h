@@ -71,8 +71,7 @@ typedef struct zpl_bucket {
 
 struct zfsvfs {
 	objset_t *zv_os;
-	zpl_opts_t zv_opts;
-	kmutex_t zv_opts_lock;
+	uint64_t zv_opts; /* packed, atomic: zpl_opts_now */
 	zpl_dataset_ops_t zv_ops;
 	void *zv_ops_arg;
 
@@ -152,12 +151,14 @@ void zpl_exit(zfsvfs_t *zv);
 /* The same for one that changes something: also EROFS. */
 int zpl_enter_write(zfsvfs_t *zv, znode_t *zp);
 bool zpl_readonly(zfsvfs_t *zv);
-/* A consistent copy of the options. */
+/* A consistent copy of the options; setting them all at once. */
 zpl_opts_t zpl_opts_now(zfsvfs_t *zv);
+void zpl_opts_store(zfsvfs_t *zv, const zpl_opts_t *opts);
 /* After an operation of this txg: sync=always. */
 void zpl_maybe_wait(zfsvfs_t *zv, uint64_t txg);
 void zpl_wait_txg(zfsvfs_t *zv, uint64_t txg);
 
+bool zpl_has_project_quota(objset_t *os);
 /* The bare frame, for zpl_create_fs as well. */
 zfsvfs_t *zfsvfs_alloc(objset_t *os);
 void zfsvfs_free(zfsvfs_t *zv);
