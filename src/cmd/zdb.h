@@ -88,6 +88,7 @@ void zdb_print_history(zdb_t *z);
 /* argv: vdev [metaslab …], or nothing. */
 void zdb_metaslabs(zdb_t *z, int argc, char **argv);
 void zdb_metaslab_groups(zdb_t *z);
+void zdb_log_space_maps(zdb_t *z);
 void zdb_space_map(zdb_t *z, uint64_t object, uint64_t start, uint64_t size, int shift);
 void zdb_datasets(zdb_t *z);
 /* One data set by name or "pool/number". */
@@ -95,7 +96,7 @@ int zdb_dataset(zdb_t *z, const char *name);
 void zdb_ddt(zdb_t *z);
 void zdb_brt(zdb_t *z);
 void zdb_traverse(zdb_t *z);
-int zdb_read_block(zdb_t *z, int argc, char **argv);
+int zdb_read_block(zdb_t *z, const char *where);
 int zdb_embedded(const char *words);
 
 /* ---- committed blocks (zdb_block.c) ------------------------------------------------------------------ */
@@ -164,8 +165,12 @@ zdb_shared_t *zdb_shared_load(zdb_t *z);
 void zdb_shared_free(zdb_shared_t *sh);
 /* Which reference to its block is this? */
 zdb_reference_t zdb_shared_claim(zdb_shared_t *sh, const blkptr_t *bp);
-/* Entries with more than one reference, and how many references too many or too few they count. */
-uint64_t zdb_shared_dedup_blocks(const zdb_shared_t *sh);
-uint64_t zdb_shared_unmatched(zdb_t *z, const zdb_shared_t *sh);
+/* All copies of a dedup block, SPA_DVAS_PER_BP of them (its pointers may name fewer); NULL: not of a table. */
+const dva_t *zdb_shared_dvas(zdb_shared_t *sh, const blkptr_t *bp);
+/* Space of entries that nothing refers to any more, but which are not removed yet. */
+void zdb_shared_orphans(
+    zdb_shared_t *sh, void (*func)(void *arg, const dva_t *dva), void *arg);
+/* After the last claim: entries that count more or fewer references than were found; reported. */
+uint64_t zdb_shared_unmatched(zdb_t *z, zdb_shared_t *sh);
 
 #endif

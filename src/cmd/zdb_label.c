@@ -3,6 +3,7 @@
  * be opened. The device is read directly, without vdevs: each of the four labels and each slot of
  * their rings is judged by itself. What several labels agree on is printed once.
  */
+#include <limits.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
