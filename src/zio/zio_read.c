@@ -259,8 +259,12 @@ read_check(const zio_impl_t *zi)
 	const blkptr_t *bp = &zi->zi_bp;
 	const bool raw = zio->io_flags & ZIO_FLAG_RAW;
 
-	if (BP_IS_ENCRYPTED(bp) && !raw)
-		return (EACCES); /* only as stored; the key is with someone else */
+	/*
+	 * Only as stored: the key is with someone else. Of dnode blocks just the bonus
+	 * buffers are ciphertext, the rest anybody may read (format/04 §9.2).
+	 */
+	if (BP_IS_ENCRYPTED(bp) && !raw && BP_GET_TYPE(bp) != DMU_OT_DNODE)
+		return (EACCES);
 	if (zio->io_size != (raw ? BP_GET_PSIZE(bp) : BP_GET_LSIZE(bp)))
 		return (
 		    ECKSUM); /* the pointer is not of the block the caller expects */
