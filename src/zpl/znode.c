@@ -355,7 +355,7 @@ znode_store(znode_t *zp, uint32_t mask, dmu_tx_t *tx)
 	}
 	if (mask & ZM(SA_ATIME))
 		zp->z_atime_dirty = false;
-	__atomic_store_n(&zp->z_dirty_txg, dmu_tx_get_txg(tx), __ATOMIC_RELAXED);
+	znode_dirtied(zp, dmu_tx_get_txg(tx));
 	return (sa_update(&zp->z_sa, sc, n, tx));
 }
 

@@ -366,4 +366,19 @@ int zpl_create_impl(znode_t *dzp, const char *name, const zpl_newattr_t *na, int
 int zpl_write_impl(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt,
     uint32_t flags, size_t *donep, uint64_t *offp, const zpl_cred_t *cr);
 
+/*
+ * A change in this txg. Of two threads the one in the older txg may come last: fsync must wait for the
+ * newest.
+ */
+static inline void
+znode_dirtied(znode_t *zp, uint64_t txg)
+{
+	uint64_t old = __atomic_load_n(&zp->z_dirty_txg, __ATOMIC_RELAXED);
+
+	while (old < txg &&
+	    !__atomic_compare_exchange_n(
+		&zp->z_dirty_txg, &old, txg, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		continue;
+}
+
 #endif

@@ -91,7 +91,7 @@ make_and_link(znode_t *dzp, const char *name, const zpl_newattr_t *na, znode_t *
 		if (err != 0)
 			zpl_unmake(zp, tx);
 		else
-			__atomic_store_n(&dzp->z_dirty_txg, txg, __ATOMIC_RELAXED);
+			znode_dirtied(dzp, txg);
 	} else if (err != 0) {
 		zp = NULL;
 	}
