@@ -43,7 +43,9 @@ while True:
 
 def load(w, seeds):
     tree.write(w.path("writer.py"), WRITER.encode())
-    return [w.start(f"{sys.executable} {w.path('writer.py')} {w.at('tank')} "
+    # Below the mount point: when the pool is gone, this is, too, and not a bare directory.
+    os.makedirs(w.at("tank", "load"), exist_ok=True)
+    return [w.start(f"{sys.executable} {w.path('writer.py')} {w.at('tank', 'load')} "
                     f"{w.path(f'log{s}')} {s}") for s in seeds]
 
 
@@ -57,7 +59,7 @@ def expect_durable(w, seed):
                 newest[slot] = (i, size)
     expect(newest, "the writer made something durable before the accident")
     for slot, (i, size) in newest.items():
-        with open(w.at("tank", f"w{seed}.{slot}"), "rb") as f:
+        with open(w.at("tank", "load", f"w{seed}.{slot}"), "rb") as f:
             found = f.read()
         if found == random.Random(seed * 10**6 + i).randbytes(size):
             continue
