@@ -18,12 +18,13 @@ static bool
 name_locked(const char *name)
 {
 	char *path = kmem_asprintf("%s/%s.lock", proto_run_dir(), name);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_CLOEXEC), err = errno;
 	bool locked = false;
 
 	kmem_strfree(path);
+	/* Somebody else's daemon: not ours to judge. */
 	if (fd < 0)
-		return (false);
+		return (err != ENOENT);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
 		locked = true;
 	(void)close(fd);
