@@ -1,5 +1,4 @@
 /* One binary, many names: which one was asked for? */
-#include <libgen.h>
 #include "cmd/cmd.h"
 
 static const struct {
@@ -29,9 +28,10 @@ usage(FILE *fp)
 int
 main(int argc, char **argv)
 {
-	char *copy = strdup(argc > 0 ? argv[0] : "tarn");
-	const char *name = basename(copy);
+	const char *name = argc > 0 ? argv[0] : "tarn";
 
+	if (strrchr(name, '/') != NULL)
+		name = strrchr(name, '/') + 1;
 	if (strcmp(name, "tarnd") == 0)
 		return (daemon_main());
 	spl_init();

@@ -57,7 +57,7 @@ row_size(const cmd_table_t *t)
 	return (sizeof (row_t) + t->t_ncols * sizeof (char *));
 }
 
-static void __attribute__((format(printf, 3, 0)))
+static void __attribute__((format(printf, 3, 0), nonnull(3), noinline))
 add_cell(cmd_table_t *t, bool widen, const char *fmt, va_list ap)
 {
 	va_list again;

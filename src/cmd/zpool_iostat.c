@@ -55,7 +55,7 @@ print_titles(const group_t *g, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		/* Centred over columns of 5 with 2 between. */
 		int width = g[i].g_widths * 7 - 2, len = (int)strlen(g[i].g_title);
-		int left = MAX((width - len) / 2, 0);
+		int left = MAX((width - len + 1) / 2, 0);
 		(void)printf("  %*s%s%*s", left, "", g[i].g_title, MAX(width - len - left, 0), "");
 	}
 }
@@ -296,7 +296,7 @@ print_histogram(const iostat_opts_t *io, const char *pool)
 	if (io->io_hist_size) {
 		(void)printf("\n%-*s", io->io_namewidth, pool);
 		for (size_t i = 0; i < ARRAY_SIZE(size_titles); i++) {
-			int len = (int)strlen(size_titles[i]), left = (12 - len) / 2;
+			int len = (int)strlen(size_titles[i]), left = (13 - len) / 2;
 			(void)printf("  %*s%s%*s", left, "", size_titles[i], 12 - len - left, "");
 		}
 		(void)printf("\n%-*s", io->io_namewidth, "req_size");

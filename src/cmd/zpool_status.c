@@ -390,6 +390,8 @@ json_amount(const status_opts_t *so, uint64_t v)
 
 static void json_children(const status_opts_t *so, json_t *into, const nvlist_t *vd,
     const char *pool, const char *class, const char *parent);
+static void json_flatten(const status_opts_t *so, json_t *into, const nvlist_t *vd,
+    const char *pool, const char *parent, int depth);
 
 static json_t *
 json_vdev(const status_opts_t *so, const nvlist_t *vd, const char *pool, const char *class,
@@ -429,7 +431,12 @@ json_vdev(const status_opts_t *so, const nvlist_t *vd, const char *pool, const c
 	}
 	if (n > 0) {
 		json_t *vdevs = json_object();
-		json_children(so, vdevs, vd, pool, depth == 0 ? "normal" : class, name);
+		nvlist_t *const *child = cmd_children(vd, "children", &n);
+		for (size_t i = 0; i < n && so->so_json_flat; i++)
+			if (!zpool_vdev_is_hole(child[i]))
+				json_flatten(so, vdevs, child[i], pool, name, depth + 1);
+		if (!so->so_json_flat)
+			json_children(so, vdevs, vd, pool, depth == 0 ? "normal" : class, name);
 		(void)json_object_set_new(v, "vdevs", vdevs);
 	}
 	kmem_strfree(name);

@@ -99,7 +99,7 @@ add(dataset_set_t *s, const char *name, nvlist_t *entry)
 {
 	dataset_t *d = kmem_zalloc(sizeof (*d), KM_SLEEP);
 
-	(void)snprintf(d->d_name, sizeof (d->d_name), "%s", name);
+	memcpy(d->d_name, name, strlen(name) + 1);
 	d->d_type = strchr(name, '@') != NULL ? TYPE_SNAP : TYPE_FS;
 	d->d_entry = entry;
 	list_insert_tail(&s->s_list, d);
