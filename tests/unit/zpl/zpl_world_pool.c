@@ -1,4 +1,7 @@
-/* Where the stories play: a real pool in a file. At the end OpenZFS's zdb looks at it. */
+/*
+ * Where the stories play: a real pool in a file. At the end OpenZFS's zdb looks at it.
+ * TARN_KEEP=FILE leaves the image there, for other judges.
+ */
 #include <fcntl.h>
 #include <unistd.h>
 #include "zpl_test.h"
@@ -70,6 +73,9 @@ world_stop(void)
 	char path[128];
 	(void)snprintf(path, sizeof(path), "%s/zdb.out", dir);
 	(void)unlink(path);
+	const char *keep = getenv("TARN_KEEP");
+	if (keep != NULL && rename(disk, keep) == 0)
+		printf("the pool is left in %s\n", keep);
 	(void)unlink(disk);
 	(void)rmdir(dir);
 }
