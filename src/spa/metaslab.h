@@ -223,6 +223,8 @@ void metaslab_class_retry(metaslab_class_t *mc);
 void metaslab_histogram(metaslab_t *ms, int shift, uint64_t hist[32]);
 /* 0..100 as `zpool list` FRAG; UINT64_MAX unknown (no histograms in this pool). */
 uint64_t metaslab_class_fragmentation(metaslab_class_t *mc);
+/* Of one metaslab, 0..100, as of its last sync. ms_lock held. */
+uint64_t metaslab_fragmentation(const metaslab_t *ms);
 /* Of one top-level vdev: bytes in its metaslabs, allocated ones, fragmentation as above. */
 void metaslab_vdev_space(
     spa_t *spa, uint64_t id, uint64_t *space, uint64_t *alloc, uint64_t *frag);

@@ -146,8 +146,7 @@ metaslab_class_retry(metaslab_class_t *mc)
 static const uint8_t frag_of_class[] = {
     100, 99, 97, 93, 88, 83, 77, 71, 64, 57, 50, 43, 36, 29, 23, 17, 12, 7, 3, 1};
 
-/* Of one metaslab, as of its last sync. ms_lock held. */
-static uint64_t
+uint64_t
 metaslab_fragmentation(const metaslab_t *ms)
 {
 	const int ashift = (int)ms->ms_group->mg_vd->vdev_ashift;
@@ -167,7 +166,7 @@ metaslab_fragmentation(const metaslab_t *ms)
 }
 
 typedef struct frag_sum {
-	uint64_t fs_sum, fs_known, fs_all;
+	uint64_t fs_sum, fs_free, fs_known, fs_all;
 } frag_sum_t;
 
 /* spa_mg_lock held as reader. */
@@ -177,19 +176,27 @@ group_add_fragmentation(const metaslab_group_t *mg, frag_sum_t *fs)
 	for (uint64_t i = 0; i < mg->mg_ms_count; i++, fs->fs_all++) {
 		metaslab_t *ms = mg->mg_ms[i];
 		mutex_enter(&ms->ms_lock);
+		const uint64_t space = ms->ms_size - MIN(ms->ms_size, (uint64_t)ms->ms_sm_alloc);
 		fs->fs_known += ms->ms_sm_hist_valid || ms->ms_new;
-		fs->fs_sum += ms->ms_sm_hist_valid ? metaslab_fragmentation(ms) : 0;
+		fs->fs_free += space;
+		if (ms->ms_sm_hist_valid)
+			fs->fs_sum += metaslab_fragmentation(ms) * space;
 		mutex_exit(&ms->ms_lock);
 	}
 }
 
-/* The mean over all metaslabs; those never written to are not fragmented. */
+/*
+ * The mean over all metaslabs, each as important as it has free space; those never written to are
+ * not fragmented. Measured, as above.
+ */
 static uint64_t
 frag_mean(const frag_sum_t *fs)
 {
 	if (fs->fs_all == 0)
 		return (0);
-	return (fs->fs_known * 2 < fs->fs_all ? UINT64_MAX : fs->fs_sum / fs->fs_all);
+	if (fs->fs_known * 2 < fs->fs_all)
+		return (UINT64_MAX);
+	return (fs->fs_free == 0 ? 0 : fs->fs_sum / fs->fs_free);
 }
 
 uint64_t
