@@ -74,9 +74,9 @@ paths_of_tree(paths_t *p, const nvlist_t *vd, bool dirs)
 	const char *path = cmd_str(vd, "path");
 
 	if (path != NULL && dirs) {
-		char *copy = kmem_strdup(path);
+		char copy[PATH_MAX];
+		(void)snprintf(copy, sizeof (copy), "%s", path);
 		paths_add(p, dirname(copy));
-		kmem_strfree(copy);
 	} else if (path != NULL) {
 		paths_add(p, path);
 	}
