@@ -1,47 +1,49 @@
 /*
  * zap: attribute tables (format/02 §2).
  *
- * The problem. Directories, properties, feature lists, dedup tables: everything in a pool
- * that has names is a ZAP. Most have a handful of entries, some have a hundred million. Small
- * ones must cost one block, large ones must find, add and remove in a few block accesses,
- * and a reader of a directory that changes meanwhile must see every lasting entry once.
+ * The problem. Directories, properties, feature lists, dedup tables: everything in a
+ * pool that has names is a ZAP. Most have a handful of entries, some have a hundred
+ * million. Small ones must cost one block, large ones must find, add and remove in a
+ * few block accesses, and a reader of a directory that changes meanwhile must see every
+ * lasting entry once.
  *
  * The idea. Small: one block of slots, a microzap (zap_micro.c). When that does not do
- * any more (names too long, values that are not one integer, block full) it becomes a fat
- * ZAP: an extendible hash. A table of 2^k pointers, indexed by the top k bits of a name's hash, leads to
- * leaf blocks; a full leaf splits in two by one more bit of the hash; when a leaf already
- * uses all k bits, the table doubles (zap_table.c, zap_fat.c, and the leaf block itself in
- * zap_leaf.c). Entries are iterated in order of (hash, cd), where cd tells entries of equal hash
- * apart; that position means the same before and after splits, growth and conversion, and is what a cursor is
- * (zap_cursor.c).
+ * any more (names too long, values that are not one integer, block full) it becomes a
+ * fat ZAP: an extendible hash. A table of 2^k pointers, indexed by the top k bits of a
+ * name's hash, leads to leaf blocks; a full leaf splits in two by one more bit of the
+ * hash; when a leaf already uses all k bits, the table doubles (zap_table.c, zap_fat.c,
+ * and the leaf block itself in zap_leaf.c). Entries are iterated in order of (hash,
+ * cd), where cd tells entries of equal hash apart; that position means the same before
+ * and after splits, growth and conversion, and is what a cursor is (zap_cursor.c).
  *
- * Open ZAPs. A zap_t hangs on the dbuf of block 0 for as long as that is in memory. It holds
- * the lock and what was parsed: the sorted index of a microzap, the mirror of a fat
- * header. Leaves have a small object with a lock on their dbufs. Nothing else is cached.
+ * Open ZAPs. A zap_t hangs on the dbuf of block 0 for as long as that is in memory. It
+ * holds the lock and what was parsed: the sorted index of a microzap, the mirror of a
+ * fat header. Leaves have a small object with a lock on their dbufs. Nothing else is
+ * cached.
  *
- * Invariants. zap_verify() checks those of format/02 §2.5: each leaf is reached by exactly the
- * pointers with its prefix, counts agree, chunks are either in a chain or free, blocks in use lie
- * below freeblk. Names are unique as bytes. cds of one hash are unique.
+ * Invariants. zap_verify() checks those of format/02 §2.5: each leaf is reached by
+ * exactly the pointers with its prefix, counts agree, chunks are either in a chain or
+ * free, blocks in use lie below freeblk. Names are unique as bytes. cds of one hash are
+ * unique.
  *
- * Locks. z_rwlock, then (fat, shared) one leaf's lock, then z_count_lock, then dmu locks.
- *   microzap: readers share, changes exclude.
- *   fat: lookups and changes share; the leaf's lock protects the leaf, z_count_lock the
- *     header block; table changes exclude (then leaf locks are taken without need, for
- *     uniformity).
- * Going from shared to exclusive leaves a gap, after which everything is looked at again
- * (zap_relock_exclusive). zap_open_lock is taken with none of them held or below z_rwlock, for
- * memory work only.
+ * Locks. z_rwlock, then (fat, shared) one leaf's lock, then z_count_lock, then dmu
+ * locks. microzap: readers share, changes exclude. fat: lookups and changes share; the
+ * leaf's lock protects the leaf, z_count_lock the header block; table changes exclude
+ * (then leaf locks are taken without need, for uniformity). Going from shared to
+ * exclusive leaves a gap, after which everything is looked at again
+ * (zap_relock_exclusive). zap_open_lock is taken with none of them held or below
+ * z_rwlock, for memory work only.
  *
  * What can fail. Every block is checked when it comes into memory: header plausibility,
- * complete walk of a leaf's chains, terminated names. Damage is EIO, never a crash or an
- * endless loop. A failing operation in the middle of a split leaves the table as it was except for
- * unused blocks.
+ * complete walk of a leaf's chains, terminated names. Damage is EIO, never a crash or
+ * an endless loop. A failing operation in the middle of a split leaves the table as it
+ * was except for unused blocks.
  */
 #include "zap/zap_impl.h"
 
 static const char zap_tag[] = "zap";
 
-/* ---- opening -------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------- */
 
 #define ZAP_OPEN_LOCKS 64
 
@@ -49,8 +51,7 @@ kmutex_t *
 zap_open_lock(uint64_t object, uint64_t blkid)
 {
 	static kmutex_t locks[ZAP_OPEN_LOCKS] = {
-		[0 ... ZAP_OPEN_LOCKS - 1] = MUTEX_INITIALIZER
-	};
+	    [0 ... ZAP_OPEN_LOCKS - 1] = MUTEX_INITIALIZER};
 	return (&locks[(object * 31 + blkid) % ZAP_OPEN_LOCKS]);
 }
 
@@ -144,10 +145,12 @@ zap_lock(objset_t *os, uint64_t obj, enum zap_access how, zap_hold_t *zh)
 	zap_t *z = zh->zh_zap;
 	for (;;) {
 		zh->zh_how = how == ZAP_EXCLUSIVE || (how == ZAP_MODIFY && is_micro(z))
-		    ? RW_WRITER
-		    : RW_READER;
+				 ? RW_WRITER
+				 : RW_READER;
 		rw_enter(&z->z_rwlock, zh->zh_how);
-		/* never back from fat to micro, so a writer may find a fat one at most */
+		/*
+		 * never back from fat to micro, so a writer may find a fat one at most
+		 */
 		if (how != ZAP_MODIFY || zh->zh_how == RW_WRITER || !is_micro(z))
 			return (0);
 		rw_exit(&z->z_rwlock);
@@ -171,7 +174,7 @@ zap_relock_exclusive(zap_hold_t *zh)
 	zh->zh_how = RW_WRITER;
 }
 
-/* ---- conversion ----------------------------------------------------------------------- */
+/* ---- conversion ------------------------------------------------------ */
 
 int
 mzap_upgrade(zap_hold_t *zh, uint32_t flags, int shift, dmu_tx_t *tx)
@@ -184,7 +187,8 @@ mzap_upgrade(zap_hold_t *zh, uint32_t flags, int shift, dmu_tx_t *tx)
 	memcpy(old, zh->zh_db->db_data, size);
 	int err = 0;
 	if (size != 1ULL << shift)
-		err = dmu_object_set_blocksize(z->z_objset, z->z_object, 1ULL << shift, 0, tx);
+		err = dmu_object_set_blocksize(
+		    z->z_objset, z->z_object, 1ULL << shift, 0, tx);
 	if (err != 0) {
 		kmem_free(old, size);
 		return (err);
@@ -200,7 +204,8 @@ mzap_upgrade(zap_hold_t *zh, uint32_t flags, int shift, dmu_tx_t *tx)
 			continue;
 		err = zap_name_init(&zn, z, mze->mze_name, 0);
 		if (err == 0) {
-			err = fzap_add(zh, &zn, 8, 1, &mze->mze_value, mze->mze_cd, false, tx);
+			err = fzap_add(
+			    zh, &zn, 8, 1, &mze->mze_value, mze->mze_cd, false, tx);
 			zap_name_fini(&zn);
 		} else if (err == ENOTSUP) {
 			err = 0; /* cannot be prepared: nobody can ask for it */
@@ -210,10 +215,11 @@ mzap_upgrade(zap_hold_t *zh, uint32_t flags, int shift, dmu_tx_t *tx)
 	return (err);
 }
 
-/* ---- creating ------------------------------------------------------------------------- */
+/* ---- creating -------------------------------------------------------- */
 
 void
-mzap_create_impl(objset_t *os, uint64_t obj, int normflags, uint32_t flags, dmu_tx_t *tx)
+mzap_create_impl(
+    objset_t *os, uint64_t obj, int normflags, uint32_t flags, dmu_tx_t *tx)
 {
 	dmu_buf_t *db;
 
@@ -231,8 +237,8 @@ mzap_create_impl(objset_t *os, uint64_t obj, int normflags, uint32_t flags, dmu_
 }
 
 uint64_t
-zap_create(objset_t *os, dmu_object_type_t ot, dmu_object_type_t bonustype, int bonuslen,
-    dmu_tx_t *tx)
+zap_create(objset_t *os, dmu_object_type_t ot, dmu_object_type_t bonustype,
+    int bonuslen, dmu_tx_t *tx)
 {
 	return (zap_create_norm(os, 0, ot, bonustype, bonuslen, 0, tx));
 }
@@ -249,14 +255,14 @@ zap_create_norm(objset_t *os, int normflags, dmu_object_type_t ot,
 
 uint64_t
 zap_create_flags(objset_t *os, int normflags, uint32_t flags, dmu_object_type_t ot,
-    int leaf_blockshift, int indirect_blockshift, dmu_object_type_t bonustype, int bonuslen,
-    dmu_tx_t *tx)
+    int leaf_blockshift, int indirect_blockshift, dmu_object_type_t bonustype,
+    int bonuslen, dmu_tx_t *tx)
 {
 	zap_hold_t zh;
 
 	ASSERT(leaf_blockshift >= FZAP_MIN_SHIFT && leaf_blockshift <= FZAP_MAX_SHIFT);
-	const uint64_t obj = dmu_object_alloc_dnsize(
-	    os, ot, 1 << leaf_blockshift, indirect_blockshift, bonustype, bonuslen, 0, tx);
+	const uint64_t obj = dmu_object_alloc_dnsize(os, ot, 1 << leaf_blockshift,
+	    indirect_blockshift, bonustype, bonuslen, 0, tx);
 	mzap_create_impl(os, obj, normflags, 0, tx);
 	VERIFY0(zap_lock(os, obj, ZAP_EXCLUSIVE, &zh));
 	VERIFY0(mzap_upgrade(&zh, flags, leaf_blockshift, tx));
@@ -280,7 +286,7 @@ zap_destroy(objset_t *os, uint64_t zapobj, dmu_tx_t *tx)
 	return (dmu_object_free(os, zapobj, tx));
 }
 
-/* ---- the operations ------------------------------------------------------------------- */
+/* ---- the operations -------------------------------------------------- */
 
 int
 zap_value_check(uint64_t integer_size, uint64_t num_integers)
@@ -334,7 +340,8 @@ micro_lookup(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
 	const uint32_t i = mzap_find(zh, zn);
 	if (i == UINT32_MAX)
 		return (ENOENT);
-	const mzap_ent_phys_t *mze = mzap_slot(zh->zh_db, zh->zh_zap->z_ent[i].mze_chunk);
+	const mzap_ent_phys_t *mze =
+	    mzap_slot(zh->zh_db, zh->zh_zap->z_ent[i].mze_chunk);
 	if (num_integers > 0) {
 		if (integer_size != 8)
 			return (EINVAL);
@@ -371,7 +378,8 @@ do_lookup(objset_t *os, uint64_t obj, const zap_key_t *k, uint64_t integer_size,
 }
 
 static int
-do_length(objset_t *os, uint64_t obj, const zap_key_t *k, uint64_t *isize, uint64_t *nints)
+do_length(
+    objset_t *os, uint64_t obj, const zap_key_t *k, uint64_t *isize, uint64_t *nints)
 {
 	zap_hold_t zh;
 	zap_name_t zn;
@@ -409,7 +417,8 @@ do_add(objset_t *os, uint64_t obj, const zap_key_t *k, uint64_t integer_size,
 			err = EEXIST;
 		} else if (i != UINT32_MAX && integer_size == 8 && num_integers == 1) {
 			dmu_buf_will_dirty(zh.zh_db, tx);
-			memcpy(&mzap_slot(zh.zh_db, zh.zh_zap->z_ent[i].mze_chunk)->mze_value,
+			memcpy(&mzap_slot(zh.zh_db, zh.zh_zap->z_ent[i].mze_chunk)
+				    ->mze_value,
 			    val, 8);
 		} else if (mzap_must_upgrade(&zh, &zn, integer_size, num_integers)) {
 			err = mzap_upgrade(&zh, 0, FZAP_DEFAULT_SHIFT, tx);
@@ -423,7 +432,8 @@ do_add(objset_t *os, uint64_t obj, const zap_key_t *k, uint64_t integer_size,
 			return (err);
 		}
 	}
-	err = fzap_add(&zh, &zn, integer_size, num_integers, val, UINT32_MAX, update, tx);
+	err =
+	    fzap_add(&zh, &zn, integer_size, num_integers, val, UINT32_MAX, update, tx);
 	op_end(&zh, &zn);
 	return (err);
 }
@@ -453,8 +463,9 @@ int
 zap_lookup(objset_t *os, uint64_t zapobj, const char *name, uint64_t integer_size,
     uint64_t num_integers, void *buf)
 {
-	const zap_key_t k = { .zk_name = name };
-	return (do_lookup(os, zapobj, &k, integer_size, num_integers, buf, NULL, 0, NULL));
+	const zap_key_t k = {.zk_name = name};
+	return (
+	    do_lookup(os, zapobj, &k, integer_size, num_integers, buf, NULL, 0, NULL));
 }
 
 int
@@ -462,16 +473,16 @@ zap_lookup_norm(objset_t *os, uint64_t zapobj, const char *name, uint64_t intege
     uint64_t num_integers, void *buf, uint32_t mt, char *realname, size_t rn_len,
     bool *conflict)
 {
-	const zap_key_t k = { .zk_name = name, .zk_mt = mt };
-	return (do_lookup(os, zapobj, &k, integer_size, num_integers, buf, realname, rn_len,
-	    conflict));
+	const zap_key_t k = {.zk_name = name, .zk_mt = mt};
+	return (do_lookup(os, zapobj, &k, integer_size, num_integers, buf, realname,
+	    rn_len, conflict));
 }
 
 int
 zap_length(objset_t *os, uint64_t zapobj, const char *name, uint64_t *integer_size,
     uint64_t *num_integers)
 {
-	const zap_key_t k = { .zk_name = name };
+	const zap_key_t k = {.zk_name = name};
 	return (do_length(os, zapobj, &k, integer_size, num_integers));
 }
 
@@ -485,7 +496,7 @@ int
 zap_add(objset_t *os, uint64_t zapobj, const char *name, uint64_t integer_size,
     uint64_t num_integers, const void *val, dmu_tx_t *tx)
 {
-	const zap_key_t k = { .zk_name = name };
+	const zap_key_t k = {.zk_name = name};
 	return (do_add(os, zapobj, &k, integer_size, num_integers, val, false, tx));
 }
 
@@ -493,7 +504,7 @@ int
 zap_update(objset_t *os, uint64_t zapobj, const char *name, uint64_t integer_size,
     uint64_t num_integers, const void *val, dmu_tx_t *tx)
 {
-	const zap_key_t k = { .zk_name = name };
+	const zap_key_t k = {.zk_name = name};
 	return (do_add(os, zapobj, &k, integer_size, num_integers, val, true, tx));
 }
 
@@ -504,9 +515,10 @@ zap_remove(objset_t *os, uint64_t zapobj, const char *name, dmu_tx_t *tx)
 }
 
 int
-zap_remove_norm(objset_t *os, uint64_t zapobj, const char *name, uint32_t mt, dmu_tx_t *tx)
+zap_remove_norm(
+    objset_t *os, uint64_t zapobj, const char *name, uint32_t mt, dmu_tx_t *tx)
 {
-	const zap_key_t k = { .zk_name = name, .zk_mt = mt };
+	const zap_key_t k = {.zk_name = name, .zk_mt = mt};
 	return (do_remove(os, zapobj, &k, tx));
 }
 
@@ -514,15 +526,16 @@ int
 zap_lookup_uint64(objset_t *os, uint64_t zapobj, const uint64_t *key, int key_numints,
     uint64_t integer_size, uint64_t num_integers, void *buf)
 {
-	const zap_key_t k = { .zk_words = key, .zk_nwords = key_numints };
-	return (do_lookup(os, zapobj, &k, integer_size, num_integers, buf, NULL, 0, NULL));
+	const zap_key_t k = {.zk_words = key, .zk_nwords = key_numints};
+	return (
+	    do_lookup(os, zapobj, &k, integer_size, num_integers, buf, NULL, 0, NULL));
 }
 
 int
 zap_update_uint64(objset_t *os, uint64_t zapobj, const uint64_t *key, int key_numints,
     uint64_t integer_size, uint64_t num_integers, const void *val, dmu_tx_t *tx)
 {
-	const zap_key_t k = { .zk_words = key, .zk_nwords = key_numints };
+	const zap_key_t k = {.zk_words = key, .zk_nwords = key_numints};
 	return (do_add(os, zapobj, &k, integer_size, num_integers, val, true, tx));
 }
 
@@ -530,7 +543,7 @@ int
 zap_remove_uint64(
     objset_t *os, uint64_t zapobj, const uint64_t *key, int key_numints, dmu_tx_t *tx)
 {
-	const zap_key_t k = { .zk_words = key, .zk_nwords = key_numints };
+	const zap_key_t k = {.zk_words = key, .zk_nwords = key_numints};
 	return (do_remove(os, zapobj, &k, tx));
 }
 
@@ -538,7 +551,7 @@ int
 zap_length_uint64(objset_t *os, uint64_t zapobj, const uint64_t *key, int key_numints,
     uint64_t *integer_size, uint64_t *num_integers)
 {
-	const zap_key_t k = { .zk_words = key, .zk_nwords = key_numints };
+	const zap_key_t k = {.zk_words = key, .zk_nwords = key_numints};
 	return (do_length(os, zapobj, &k, integer_size, num_integers));
 }
 

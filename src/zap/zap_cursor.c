@@ -3,8 +3,8 @@
  * between calls nothing is locked, so the ZAP may change freely: an entry that is there
  * all the time is seen exactly once.
  *
- * Two dbuf holds (block 0 and the current leaf) are kept from call to call, only to keep
- * the blocks and what hangs on them in memory.
+ * Two dbuf holds (block 0 and the current leaf) are kept from call to call, only to
+ * keep the blocks and what hangs on them in memory.
  */
 #include "zap/zap_impl.h"
 
@@ -90,7 +90,8 @@ micro_attribute(zap_hold_t *zh, zap_cursor_t *zc, uint32_t i, zap_attribute_t *z
 }
 
 static void
-fat_attribute(zap_hold_t *zh, const zleaf_t *zl, const zleaf_entry_t *e, zap_attribute_t *za)
+fat_attribute(
+    zap_hold_t *zh, const zleaf_t *zl, const zleaf_entry_t *e, zap_attribute_t *za)
 {
 	za->za_normalization_conflict = false;
 	za->za_integer_length = e->zle_intlen;

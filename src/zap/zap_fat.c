@@ -2,16 +2,16 @@
  * Entries of a fat ZAP: find the leaf, work in it, split and merge leaves (format/02
  * §2.3–2.5).
  *
- * Lookups, adds and removes take the ZAP's lock shared and one leaf's lock, so threads that
- * work in different leaves do not meet. What changes the table (split, growth, merge) starts
- * anew under the exclusive lock; leaves need no lock then.
+ * Lookups, adds and removes take the ZAP's lock shared and one leaf's lock, so threads
+ * that work in different leaves do not meet. What changes the table (split, growth,
+ * merge) starts anew under the exclusive lock; leaves need no lock then.
  */
 #include "zap/zap_impl.h"
 
 static const char zap_leaf_tag[] = "zap leaf";
 #define ZAP_LEAF_LOW 20 /* free chunks; below: grow the table ahead of the split */
 
-/* ---- leaves --------------------------------------------------------------------------- */
+/* ---- leaves ---------------------------------------------------------- */
 
 static void
 leaf_evict(dmu_buf_user_t *dbu)
@@ -33,12 +33,14 @@ leaf_attach(zap_t *z, uint64_t blkid, dmu_buf_t *db, bool fresh, zap_leaf_t **lp
 		rw_init(&l->l_rwlock);
 		l->l_dbu.dbu_evict = leaf_evict;
 		l->l_blkid = blkid;
-		/* nobody may change the block before it is checked: see zap_open_lock */
+		/*
+		 * nobody may change the block before it is checked: see zap_open_lock
+		 */
 		mutex_enter(m);
 		u = dmu_buf_get_user(db);
 		int err = 0;
 		if (u == NULL && !fresh) {
-			const zleaf_t view = { db->db_data, z->z_shift };
+			const zleaf_t view = {db->db_data, z->z_shift};
 			err = zleaf_check(&view, false);
 		}
 		if (err == 0 && u == NULL)
@@ -58,8 +60,8 @@ leaf_attach(zap_t *z, uint64_t blkid, dmu_buf_t *db, bool fresh, zap_leaf_t **lp
 static int
 leaf_hold(zap_t *z, uint64_t blkid, bool fresh, zap_leaf_hold_t *lh)
 {
-	int err = dmu_buf_hold(z->z_objset, z->z_object, blkid << z->z_shift, zap_leaf_tag,
-	    &lh->lh_db, DMU_READ_NO_PREFETCH);
+	int err = dmu_buf_hold(z->z_objset, z->z_object, blkid << z->z_shift,
+	    zap_leaf_tag, &lh->lh_db, DMU_READ_NO_PREFETCH);
 	if (err != 0)
 		return (err);
 	if (lh->lh_db->db_size != 1ULL << z->z_shift)
@@ -116,7 +118,7 @@ zap_get_leaf(zap_t *z, uint64_t hash, krw_t how, zap_leaf_hold_t *lh)
 	if (err != 0)
 		return (err);
 	rw_enter(&lh->lh_leaf->l_rwlock, how);
-	lh->lh_view = (zleaf_t){ lh->lh_db->db_data, z->z_shift };
+	lh->lh_view = (zleaf_t){lh->lh_db->db_data, z->z_shift};
 	/* a pointer to a foreign block: do not walk in circles over it */
 	zleaf_get_header(&lh->lh_view, &h);
 	if (!zleaf_is_leaf(&lh->lh_view) || h.zlh_prefix_len > z->z_tbl.zt_shift ||
@@ -127,7 +129,7 @@ zap_get_leaf(zap_t *z, uint64_t hash, krw_t how, zap_leaf_hold_t *lh)
 	return (0);
 }
 
-/* ---- finding -------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------- */
 
 /* The stored name as a string, cut and terminated whatever is stored. */
 static void
@@ -178,7 +180,8 @@ fzap_lookup(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
 		return (err);
 	err = find(&lh, zn, &e);
 	if (err == 0 && num_integers > 0)
-		err = zleaf_read_value(&lh.lh_view, &e, integer_size, num_integers, buf);
+		err =
+		    zleaf_read_value(&lh.lh_view, &e, integer_size, num_integers, buf);
 	if (err == 0 && realname != NULL) {
 		char name[ZAP_MAXNAMELEN_NEW];
 		stored_string(&lh.lh_view, &e, name);
@@ -190,9 +193,10 @@ fzap_lookup(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
 		}
 	}
 	if (err == 0 && conflict != NULL) {
-		other_match_t om = { zn, e.zle_chunk };
+		other_match_t om = {zn, e.zle_chunk};
 		zleaf_entry_t o;
-		*conflict = zn->zn_matchflags != 0 &&
+		*conflict =
+		    zn->zn_matchflags != 0 &&
 		    zleaf_find(&lh.lh_view, zn->zn_hash, match_other, &om, &o) == 0;
 	}
 	zap_put_leaf(&lh);
@@ -216,7 +220,7 @@ fzap_length(zap_hold_t *zh, const zap_name_t *zn, uint64_t *isize, uint64_t *nin
 	return (err);
 }
 
-/* ---- splitting ------------------------------------------------------------------------ */
+/* ---- splitting ------------------------------------------------------- */
 
 /* Do the n pointers from idx on all lead to blkid? */
 static bool
@@ -293,7 +297,8 @@ add_to_leaf(zap_leaf_hold_t *lh, const zap_name_t *zn, uint64_t integer_size,
 		if (!update)
 			return (EEXIST);
 		zap_leaf_dirty(lh, tx);
-		return (zleaf_update(&lh->lh_view, &e, integer_size, num_integers, val));
+		return (
+		    zleaf_update(&lh->lh_view, &e, integer_size, num_integers, val));
 	}
 	zap_leaf_dirty(lh, tx);
 	err = zleaf_insert(&lh->lh_view, &zn->zn_key, zn->zn_hash, cd,
@@ -337,7 +342,7 @@ fzap_add(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
 	}
 }
 
-/* ---- removing, merging ---------------------------------------------------------------- */
+/* ---- removing, merging ----------------------------------------------- */
 
 int
 fzap_remove(zap_hold_t *zh, const zap_name_t *zn, dmu_tx_t *tx)
@@ -360,7 +365,9 @@ fzap_remove(zap_hold_t *zh, const zap_name_t *zn, dmu_tx_t *tx)
 	fzap_count(zh, -1, tx);
 	if (h.zlh_nentries == 0 && h.zlh_prefix_len > 0) {
 		zap_relock_exclusive(zh);
-		/* an empty leaf is allowed; failing to merge it is no failure to remove */
+		/*
+		 * an empty leaf is allowed; failing to merge it is no failure to remove
+		 */
 		(void)fzap_shrink(zh, zn->zn_hash, tx);
 	}
 	return (0);
@@ -386,10 +393,11 @@ static int
 free_leaf(zap_hold_t *zh, uint64_t blkid, dmu_tx_t *tx)
 {
 	zap_t *z = zh->zh_zap;
-	int err = dmu_free_range(z->z_objset, z->z_object, blkid << z->z_shift,
-	    1ULL << z->z_shift, tx);
+	int err = dmu_free_range(
+	    z->z_objset, z->z_object, blkid << z->z_shift, 1ULL << z->z_shift, tx);
 	z->z_num_leafs--;
-	/* looking through a large table for each would cost more than the numbers are worth */
+	/* looking through a large table for each would cost more than the numbers are
+	 * worth */
 	if (err == 0 && blkid + 1 == z->z_freeblk) {
 		z->z_freeblk--;
 		if (z->z_tbl.zt_shift <= 16)
@@ -440,7 +448,8 @@ merge_siblings(zap_hold_t *zh, uint64_t hash, dmu_tx_t *tx)
 	zleaf_get_header(&slh.lh_view, &sh);
 	zap_leaf_hold_t *even = (h.zlh_prefix & 1) ? &slh : &lh;
 	zap_leaf_hold_t *gone = (h.zlh_prefix & 1) ? &lh : &slh;
-	const uint64_t evenblk = even->lh_leaf->l_blkid, goneblk = gone->lh_leaf->l_blkid;
+	const uint64_t evenblk = even->lh_leaf->l_blkid,
+		       goneblk = gone->lh_leaf->l_blkid;
 	if (sh.zlh_nentries != 0 || sh.zlh_prefix_len != plen ||
 	    !range_is(z, odd, n, goneblk) || !range_is(z, odd - n, n, evenblk)) {
 		zap_put_leaf(&slh);

@@ -16,7 +16,8 @@
 
 #define ZAP_UINT64_KEYLEN 256 /* bytes */
 
-/* Index entry of a microzap: the top 28 bits of the hash, cd, chunk. Sorted by (hash, cd). */
+/* Index entry of a microzap: the top 28 bits of the hash, cd, chunk. Sorted by (hash,
+ * cd). */
 typedef struct mzap_ent {
 	uint32_t mze_hash;
 	uint16_t mze_cd;
@@ -72,15 +73,16 @@ zap_maxcd(const zap_t *z)
 static inline size_t
 zap_maxnamelen(const zap_t *z)
 {
-	return (z->z_type == DMU_OT_DIRECTORY_CONTENTS ? ZAP_MAXNAMELEN_NEW : ZAP_MAXNAMELEN);
+	return (z->z_type == DMU_OT_DIRECTORY_CONTENTS ? ZAP_MAXNAMELEN_NEW
+						       : ZAP_MAXNAMELEN);
 }
 
-/* ---- zap.c: open and lock ---- */
+/* ---- zap.c: open and lock -------------------------------------------- */
 
 enum zap_access { ZAP_READ, ZAP_MODIFY, ZAP_EXCLUSIVE };
 /*
- * Hold and lock: READ shared; MODIFY exclusive for a microzap, shared for a fat one (leaf locks
- * do the rest); EXCLUSIVE.
+ * Hold and lock: READ shared; MODIFY exclusive for a microzap, shared for a fat one
+ * (leaf locks do the rest); EXCLUSIVE.
  */
 int zap_lock(objset_t *os, uint64_t obj, enum zap_access how, zap_hold_t *zh);
 void zap_unlock(zap_hold_t *zh);
@@ -89,20 +91,22 @@ void zap_relock_exclusive(zap_hold_t *zh);
 /* Turn the exclusively held microzap into a fat one. */
 int mzap_upgrade(zap_hold_t *zh, uint32_t flags, int shift, dmu_tx_t *tx);
 /*
- * Serialises the first look at a block of an object (content is parsed once, then an object
- * is hung on the dbuf): taken for memory work only, below all other locks of the room.
+ * Serialises the first look at a block of an object (content is parsed once, then an
+ * object is hung on the dbuf): taken for memory work only, below all other locks of the
+ * room.
  */
 kmutex_t *zap_open_lock(uint64_t object, uint64_t blkid);
 int zap_value_check(uint64_t integer_size, uint64_t num_integers);
 
-/* ---- zap_name.c: keys, hashes, normalisation ---- */
+/* ---- zap_name.c: keys, hashes, normalisation ------------------------- */
 
 typedef struct zap_name {
 	zap_t *zn_zap;
-	zap_leaf_key_t zn_key;    /* as it will be stored */
+	zap_leaf_key_t zn_key; /* as it will be stored */
 	uint64_t zn_hash;
-	uint32_t zn_matchflags;   /* normalisation under which names are compared; 0: bytes */
-	char *zn_norm;            /* prepared with zn_matchflags */
+	uint32_t
+	    zn_matchflags; /* normalisation under which names are compared; 0: bytes */
+	char *zn_norm;	   /* prepared with zn_matchflags */
 	size_t zn_norm_len, zn_norm_alloc;
 } zap_name_t;
 int zap_name_init(zap_name_t *zn, zap_t *z, const char *name, uint32_t mt);
@@ -113,7 +117,7 @@ bool zap_name_match(const zap_name_t *zn, const char *stored);
 /* Hash of a stored string name, for the microzap index. */
 int zap_hash_string(zap_t *z, const char *name, uint64_t *hashp);
 
-/* ---- zap_micro.c ---- */
+/* ---- zap_micro.c ----------------------------------------------------- */
 
 int mzap_open(zap_t *z, void *data, uint64_t size);
 void mzap_close(zap_t *z);
@@ -124,12 +128,12 @@ uint32_t mzap_search(const zap_t *z, uint64_t hash, uint32_t cd);
 uint32_t mzap_find(zap_hold_t *zh, const zap_name_t *zn);
 bool mzap_normalization_conflict(zap_hold_t *zh, const zap_name_t *zn, uint32_t idx);
 /* Must the ZAP become fat before this entry can be added? */
-bool mzap_must_upgrade(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
-    uint64_t num_integers);
+bool mzap_must_upgrade(
+    zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size, uint64_t num_integers);
 int mzap_add(zap_hold_t *zh, const zap_name_t *zn, uint64_t value, dmu_tx_t *tx);
 void mzap_remove(zap_hold_t *zh, uint32_t idx, dmu_tx_t *tx);
 
-/* ---- zap_table.c: header and pointer table of a fat ZAP ---- */
+/* ---- zap_table.c: header and pointer table of a fat ZAP -------------- */
 
 int fzap_open(zap_t *z, void *data, uint64_t size);
 /* Make the block 0 buffer a fresh fat header with one empty leaf. */
@@ -148,7 +152,7 @@ fzap_table_growing(const zap_t *z)
 	return (z->z_tbl.zt_nextblk != 0);
 }
 
-/* ---- zap_fat.c: entries ---- */
+/* ---- zap_fat.c: entries ---------------------------------------------- */
 
 /* A leaf block in memory, hung on its dbuf. */
 typedef struct zap_leaf {
@@ -171,7 +175,9 @@ int zap_new_leaf(zap_t *z, uint64_t blkid, zap_leaf_hold_t *lh, dmu_tx_t *tx);
 int fzap_lookup(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
     uint64_t num_integers, void *buf, char *realname, size_t rn_len, bool *conflict);
 int fzap_length(zap_hold_t *zh, const zap_name_t *zn, uint64_t *isize, uint64_t *nints);
-/* cd UINT32_MAX: lowest free one. update: replace an existing entry instead of EEXIST. */
+/*
+ * cd UINT32_MAX: lowest free one. update: replace an existing entry instead of EEXIST.
+ */
 int fzap_add(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
     uint64_t num_integers, const void *val, uint32_t cd, bool update, dmu_tx_t *tx);
 int fzap_remove(zap_hold_t *zh, const zap_name_t *zn, dmu_tx_t *tx);

@@ -63,8 +63,8 @@ void
 zleaf_get_header(const zleaf_t *zl, zleaf_header_t *h)
 {
 	const zap_leaf_phys_t *l = header(zl);
-	*h = (zleaf_header_t){ l->l_prefix, l->l_nfree, l->l_nentries, l->l_prefix_len,
-		l->l_flags };
+	*h = (zleaf_header_t){
+	    l->l_prefix, l->l_nfree, l->l_nentries, l->l_prefix_len, l->l_flags};
 }
 
 void
@@ -80,7 +80,7 @@ zleaf_init(zleaf_t *zl, bool sorted)
 	zap_leaf_format(zl->zl_data, block_size(zl), sorted);
 }
 
-/* ---- checking ------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------- */
 
 typedef struct leaf_walk {
 	const zleaf_t *lw_zl;
@@ -123,8 +123,8 @@ walk_entry(leaf_walk_t *lw, uint32_t c, bool strict, uint32_t b)
 	if (strict && bucket_of(lw->lw_zl, p->le_hash) != b)
 		return (false);
 	/*
-	 * The block does not say whether a name is bytes or words: walk the chain itself.
-	 * It must be long enough for bytes; words are bounded by the readers.
+	 * The block does not say whether a name is bytes or words: walk the chain
+	 * itself. It must be long enough for bytes; words are bounded by the readers.
 	 */
 	uint32_t name = p->le_name_chunk, n = 0;
 	for (; name != ZLEAF_CHAIN_END; n++) {
@@ -132,9 +132,11 @@ walk_entry(leaf_walk_t *lw, uint32_t c, bool strict, uint32_t b)
 			return (false);
 		name = array(lw->lw_zl, name)->la_next;
 	}
-	if (n != howmany(namelen, ZAP_LEAF_ARRAY_BYTES) && n != howmany(8 * namelen, ZAP_LEAF_ARRAY_BYTES))
+	if (n != howmany(namelen, ZAP_LEAF_ARRAY_BYTES) &&
+	    n != howmany(8 * namelen, ZAP_LEAF_ARRAY_BYTES))
 		return (false);
-	return (walk_array(lw, p->le_value_chunk, (uint64_t)intlen * p->le_value_numints));
+	return (
+	    walk_array(lw, p->le_value_chunk, (uint64_t)intlen * p->le_value_numints));
 }
 
 static int
@@ -182,7 +184,7 @@ zleaf_check(const zleaf_t *zl, bool strict)
 	    l->l_prefix >> l->l_prefix_len != 0)
 		return (EIO);
 
-	leaf_walk_t lw = { .lw_zl = zl, .lw_nchunks = zleaf_nchunks(zl->zl_shift) };
+	leaf_walk_t lw = {.lw_zl = zl, .lw_nchunks = zleaf_nchunks(zl->zl_shift)};
 	const size_t bits = howmany(lw.lw_nchunks, 8);
 	lw.lw_seen = kmem_zalloc(bits, KM_SLEEP);
 	const int err = check_chains(&lw, strict);
@@ -190,7 +192,7 @@ zleaf_check(const zleaf_t *zl, bool strict)
 	return (err);
 }
 
-/* ---- arrays --------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------- */
 
 static uint32_t
 chunk_alloc(zleaf_t *zl, uint8_t kind)
@@ -240,7 +242,8 @@ array_create(zleaf_t *zl, const void *data, uint32_t intsize, uint64_t nints)
 		}
 		/* the index of the byte that is i-th when its integer is big endian */
 		const uint64_t in = i & (intsize - 1u);
-		const uint64_t j = ZFS_HOST_BYTEORDER ? i - in + (intsize - 1u - in) : i;
+		const uint64_t j =
+		    ZFS_HOST_BYTEORDER ? i - in + (intsize - 1u - in) : i;
 		array(zl, last)->la_array[fill++] = src[j];
 	}
 	return (first);
@@ -306,7 +309,7 @@ put_int(void *buf, uint64_t idx, uint64_t intsize, uint64_t v)
 	}
 }
 
-/* ---- entries -------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------- */
 
 static void
 load_entry(const zleaf_t *zl, uint32_t c, zleaf_entry_t *e)
@@ -321,8 +324,8 @@ load_entry(const zleaf_t *zl, uint32_t c, zleaf_entry_t *e)
 }
 
 int
-zleaf_find(const zleaf_t *zl, uint64_t hash, zleaf_match_t *match, void *arg,
-    zleaf_entry_t *e)
+zleaf_find(
+    const zleaf_t *zl, uint64_t hash, zleaf_match_t *match, void *arg, zleaf_entry_t *e)
 {
 	uint32_t c = *bucket(zl, bucket_of(zl, hash));
 	for (; c != ZLEAF_CHAIN_END; c = entry(zl, c)->le_next) {
@@ -341,7 +344,8 @@ zleaf_find(const zleaf_t *zl, uint64_t hash, zleaf_match_t *match, void *arg,
 int
 zleaf_find_closest(const zleaf_t *zl, uint64_t hash, uint32_t cd, zleaf_entry_t *e)
 {
-	/* Buckets are in order of the hash, so the first bucket that has one has the best. */
+	/* Buckets are in order of the hash, so the first bucket that has one has the
+	 * best. */
 	for (uint32_t b = bucket_of(zl, hash); b < nbuckets(zl); b++) {
 		uint32_t best = ZLEAF_CHAIN_END, bestcd = 0;
 		uint64_t besth = 0;
@@ -385,7 +389,7 @@ zleaf_key_equal(const zleaf_t *zl, const zleaf_entry_t *e, const zap_leaf_key_t 
 		}
 		return (true);
 	}
-	array_cursor_t ac = { zl, c, 0 };
+	array_cursor_t ac = {zl, c, 0};
 	for (uint32_t i = 0; i < key->zk_len; i++) {
 		uint64_t w;
 		memcpy(&w, (const uint8_t *)key->zk_data + 8 * (size_t)i, 8);
@@ -399,18 +403,18 @@ void
 zleaf_read_name(
     const zleaf_t *zl, const zleaf_entry_t *e, int intsize, void *buf, uint32_t max)
 {
-	array_cursor_t ac = { zl, entry(zl, e->zle_chunk)->le_name_chunk, 0 };
+	array_cursor_t ac = {zl, entry(zl, e->zle_chunk)->le_name_chunk, 0};
 	for (uint32_t i = 0; i < MIN(max, e->zle_namelen); i++)
 		put_int(buf, i, (uint64_t)intsize, array_int(&ac, (uint32_t)intsize));
 }
 
 int
-zleaf_read_value(
-    const zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize, uint64_t max, void *buf)
+zleaf_read_value(const zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize,
+    uint64_t max, void *buf)
 {
 	if (e->zle_intlen > intsize)
 		return (EINVAL);
-	array_cursor_t ac = { zl, entry(zl, e->zle_chunk)->le_value_chunk, 0 };
+	array_cursor_t ac = {zl, entry(zl, e->zle_chunk)->le_value_chunk, 0};
 	for (uint64_t i = 0; i < MIN(max, e->zle_numints); i++)
 		put_int(buf, i, intsize, array_int(&ac, e->zle_intlen));
 	return (e->zle_numints > max ? EOVERFLOW : 0);
@@ -419,8 +423,10 @@ zleaf_read_value(
 uint32_t
 zleaf_chunks_for(const zap_leaf_key_t *key, uint64_t intsize, uint64_t nints)
 {
-	return (1 + (uint32_t)howmany((uint64_t)key->zk_len * key->zk_intsize, ZAP_LEAF_ARRAY_BYTES) +
-	    (uint32_t)howmany(intsize * nints, ZAP_LEAF_ARRAY_BYTES));
+	return (1 +
+		(uint32_t)howmany(
+		    (uint64_t)key->zk_len * key->zk_intsize, ZAP_LEAF_ARRAY_BYTES) +
+		(uint32_t)howmany(intsize * nints, ZAP_LEAF_ARRAY_BYTES));
 }
 
 /* Put an entry into its bucket before the first one with a larger cd. */
@@ -470,7 +476,8 @@ zleaf_insert(zleaf_t *zl, const zap_leaf_key_t *key, uint64_t hash, uint32_t cd,
 	p->le_value_numints = (uint16_t)(uint32_t)nints;
 	p->le_cd = (uint32_t)cd;
 	p->le_hash = (uint64_t)hash;
-	p->le_name_chunk = (uint16_t)array_create(zl, key->zk_data, key->zk_intsize, key->zk_len);
+	p->le_name_chunk =
+	    (uint16_t)array_create(zl, key->zk_data, key->zk_intsize, key->zk_len);
 	p->le_value_chunk = (uint16_t)array_create(zl, val, (uint32_t)intsize, nints);
 	link_entry(zl, c);
 	header(zl)->l_nentries++;
@@ -478,10 +485,11 @@ zleaf_insert(zleaf_t *zl, const zap_leaf_key_t *key, uint64_t hash, uint32_t cd,
 }
 
 int
-zleaf_update(
-    zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize, uint64_t nints, const void *val)
+zleaf_update(zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize, uint64_t nints,
+    const void *val)
 {
-	const uint32_t have = (uint32_t)howmany((uint64_t)e->zle_intlen * e->zle_numints, ZAP_LEAF_ARRAY_BYTES);
+	const uint32_t have = (uint32_t)howmany(
+	    (uint64_t)e->zle_intlen * e->zle_numints, ZAP_LEAF_ARRAY_BYTES);
 	const uint32_t need = (uint32_t)howmany(intsize * nints, ZAP_LEAF_ARRAY_BYTES);
 	zap_leaf_entry_t *p = entry(zl, e->zle_chunk);
 
@@ -511,7 +519,7 @@ zleaf_remove(zleaf_t *zl, const zleaf_entry_t *e)
 	header(zl)->l_nentries--;
 }
 
-/* ---- split ---------------------------------------------------------------------------- */
+/* ---- split ----------------------------------------------------------- */
 
 static uint32_t
 move_array(zleaf_t *from, uint32_t c, zleaf_t *to)
@@ -520,7 +528,8 @@ move_array(zleaf_t *from, uint32_t c, zleaf_t *to)
 	while (c != ZLEAF_CHAIN_END) {
 		const uint32_t next = array(from, c)->la_next;
 		const uint32_t n = chunk_alloc(to, ZAP_CHUNK_ARRAY);
-		memcpy(array(to, n)->la_array, array(from, c)->la_array, ZAP_LEAF_ARRAY_BYTES);
+		memcpy(array(to, n)->la_array, array(from, c)->la_array,
+		    ZAP_LEAF_ARRAY_BYTES);
 		array(to, n)->la_next = (uint16_t)ZLEAF_CHAIN_END;
 		if (last == ZLEAF_CHAIN_END)
 			first = n;

@@ -1,11 +1,12 @@
 /*
  * One leaf block of a fat ZAP (format/02 §2.5), as pure functions over a buffer: no
- * locks, no I/O, nothing but the bytes. A leaf is a small hash table: buckets, each a chain
- * of entries; an entry is one chunk that points to the chains of chunks with its name and
- * its value; unused chunks form a list.
+ * locks, no I/O, nothing but the bytes. A leaf is a small hash table: buckets, each a
+ * chain of entries; an entry is one chunk that points to the chains of chunks with its
+ * name and its value; unused chunks form a list.
  *
  * zleaf_check() walks everything once. All other functions rely on it: after it, every
- * chain is known to end, to stay inside the block and to share no chunk with another one.
+ * chain is known to end, to stay inside the block and to share no chunk with another
+ * one.
  */
 #ifndef TARN_ZAP_LEAF_H
 #define TARN_ZAP_LEAF_H
@@ -47,15 +48,15 @@ void zleaf_init(zleaf_t *zl, bool sorted);
 void zleaf_get_header(const zleaf_t *zl, zleaf_header_t *h);
 void zleaf_set_prefix(zleaf_t *zl, uint64_t prefix, uint16_t len);
 /*
- * Is the block a leaf that can be walked without surprise? EIO. strict: also what costs only
- * lost entries (leaked chunks, entries in a wrong bucket, wrong counts, order).
+ * Is the block a leaf that can be walked without surprise? EIO. strict: also what costs
+ * only lost entries (leaked chunks, entries in a wrong bucket, wrong counts, order).
  */
 bool zleaf_is_leaf(const zleaf_t *zl); /* type and magic only */
 int zleaf_check(const zleaf_t *zl, bool strict);
 
 /*
- * The first entry with this hash for which match() is true, in chain order. match sees the
- * stored key of `e`. ENOENT.
+ * The first entry with this hash for which match() is true, in chain order. match sees
+ * the stored key of `e`. ENOENT.
  */
 typedef bool zleaf_match_t(void *arg, const zleaf_t *zl, const zleaf_entry_t *e);
 int zleaf_find(const zleaf_t *zl, uint64_t hash, zleaf_match_t *match, void *arg,
@@ -63,29 +64,30 @@ int zleaf_find(const zleaf_t *zl, uint64_t hash, zleaf_match_t *match, void *arg
 /* The first entry >= (hash, cd) in order of (hash, cd). ENOENT. */
 int zleaf_find_closest(const zleaf_t *zl, uint64_t hash, uint32_t cd, zleaf_entry_t *e);
 
-bool zleaf_key_equal(const zleaf_t *zl, const zleaf_entry_t *e, const zap_leaf_key_t *key);
+bool zleaf_key_equal(
+    const zleaf_t *zl, const zleaf_entry_t *e, const zap_leaf_key_t *key);
 /* Name bytes (or words in host order) into buf; at most max bytes/words. */
-void zleaf_read_name(const zleaf_t *zl, const zleaf_entry_t *e, int intsize, void *buf,
-    uint32_t max);
+void zleaf_read_name(
+    const zleaf_t *zl, const zleaf_entry_t *e, int intsize, void *buf, uint32_t max);
 /* EINVAL stored wider than intsize; EOVERFLOW more than max (what fits is copied). */
-int zleaf_read_value(
-    const zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize, uint64_t max, void *buf);
+int zleaf_read_value(const zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize,
+    uint64_t max, void *buf);
 
 /* Chunks an entry takes. */
 uint32_t zleaf_chunks_for(const zap_leaf_key_t *key, uint64_t intsize, uint64_t nints);
 /*
- * Add; the caller knows the key is new. cd UINT32_MAX: lowest unused. E2BIG: never fits; EAGAIN: does not
- * fit now, split; ENOSPC: cds of this hash used up (maxcd).
+ * Add; the caller knows the key is new. cd UINT32_MAX: lowest unused. E2BIG: never
+ * fits; EAGAIN: does not fit now, split; ENOSPC: cds of this hash used up (maxcd).
  */
 int zleaf_insert(zleaf_t *zl, const zap_leaf_key_t *key, uint64_t hash, uint32_t cd,
     uint32_t maxcd, uint64_t intsize, uint64_t nints, const void *val);
 /* Replace the value. E2BIG, EAGAIN. */
-int zleaf_update(
-    zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize, uint64_t nints, const void *val);
+int zleaf_update(zleaf_t *zl, const zleaf_entry_t *e, uint64_t intsize, uint64_t nints,
+    const void *val);
 void zleaf_remove(zleaf_t *zl, const zleaf_entry_t *e);
 /*
- * Split: give `from` (prefix p, length n) the prefix 2p, the empty leaf `to` 2p+1, both length n+1,
- * and move what belongs there.
+ * Split: give `from` (prefix p, length n) the prefix 2p, the empty leaf `to` 2p+1, both
+ * length n+1, and move what belongs there.
  */
 void zleaf_split(zleaf_t *from, zleaf_t *to);
 

@@ -61,10 +61,11 @@ mzap_open(zap_t *z, void *data, uint64_t size)
 		uint64_t hash = 0;
 		if (p->mze_name[0] == '\0')
 			continue;
-		/* a name that is no text cannot be looked up, only listed: hash 0 will do */
+		/* a name that is no text cannot be looked up, only listed: hash 0 will
+		 * do */
 		(void)zap_hash_string(z, p->mze_name, &hash);
-		z->z_ent[z->z_nents++] = (mzap_ent_t){ hash28(hash),
-			(uint16_t)p->mze_cd, (uint16_t)i };
+		z->z_ent[z->z_nents++] =
+		    (mzap_ent_t){hash28(hash), (uint16_t)p->mze_cd, (uint16_t)i};
 	}
 	qsort(z->z_ent, z->z_nents, sizeof(mzap_ent_t), ent_compare);
 	return (0);
@@ -110,7 +111,8 @@ uint32_t
 mzap_find(zap_hold_t *zh, const zap_name_t *zn)
 {
 	const zap_t *z = zh->zh_zap;
-	for (uint32_t i = mzap_search(z, zn->zn_hash, 0); same_hash(z, i, zn->zn_hash); i++)
+	for (uint32_t i = mzap_search(z, zn->zn_hash, 0); same_hash(z, i, zn->zn_hash);
+	     i++)
 		if (zap_name_match(zn, ent_name(zh, i)))
 			return (i);
 	return (UINT32_MAX);
@@ -122,15 +124,16 @@ mzap_normalization_conflict(zap_hold_t *zh, const zap_name_t *zn, uint32_t idx)
 	const zap_t *z = zh->zh_zap;
 	if (zn->zn_matchflags == 0)
 		return (false);
-	for (uint32_t i = mzap_search(z, zn->zn_hash, 0); same_hash(z, i, zn->zn_hash); i++)
+	for (uint32_t i = mzap_search(z, zn->zn_hash, 0); same_hash(z, i, zn->zn_hash);
+	     i++)
 		if (i != idx && zap_name_match(zn, ent_name(zh, i)))
 			return (true);
 	return (false);
 }
 
 bool
-mzap_must_upgrade(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
-    uint64_t num_integers)
+mzap_must_upgrade(
+    zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size, uint64_t num_integers)
 {
 	const zap_t *z = zh->zh_zap;
 	if (integer_size != 8 || num_integers != 1 || zn->zn_key.zk_len > MZAP_NAME_LEN)
@@ -140,7 +143,8 @@ mzap_must_upgrade(zap_hold_t *zh, const zap_name_t *zn, uint64_t integer_size,
 		return (true);
 	/* As many equal hashes must still fit into one leaf, 4 chunks each. */
 	uint32_t k = 0;
-	for (uint32_t i = mzap_search(z, zn->zn_hash, 0); same_hash(z, i, zn->zn_hash); i++)
+	for (uint32_t i = mzap_search(z, zn->zn_hash, 0); same_hash(z, i, zn->zn_hash);
+	     i++)
 		k++;
 	return (4 * (k + 1) >= zleaf_nchunks(FZAP_DEFAULT_SHIFT));
 }
@@ -156,7 +160,8 @@ index_insert(zap_t *z, uint32_t at, mzap_ent_t e)
 		z->z_ent = a;
 		z->z_ents_alloc = n;
 	}
-	memmove(&z->z_ent[at + 1], &z->z_ent[at], (z->z_nents - at) * sizeof(mzap_ent_t));
+	memmove(
+	    &z->z_ent[at + 1], &z->z_ent[at], (z->z_nents - at) * sizeof(mzap_ent_t));
 	z->z_ent[at] = e;
 	z->z_nents++;
 }
@@ -166,7 +171,8 @@ grow_block(zap_hold_t *zh, dmu_tx_t *tx)
 {
 	zap_t *z = zh->zh_zap;
 	const uint64_t size = zh->zh_db->db_size;
-	const int err = dmu_object_set_blocksize(z->z_objset, z->z_object, size + 512, 0, tx);
+	const int err =
+	    dmu_object_set_blocksize(z->z_objset, z->z_object, size + 512, 0, tx);
 	if (err != 0)
 		return (err);
 	ASSERT3U(zh->zh_db->db_size, ==, size + 512);
@@ -211,7 +217,7 @@ mzap_add(zap_hold_t *zh, const zap_name_t *zn, uint64_t value, dmu_tx_t *tx)
 	p->mze_cd = cd;
 	memcpy(p->mze_name, zn->zn_key.zk_data, zn->zn_key.zk_len);
 	index_insert(
-	    z, at, (mzap_ent_t){ hash28(zn->zn_hash), (uint16_t)cd, (uint16_t)c });
+	    z, at, (mzap_ent_t){hash28(zn->zn_hash), (uint16_t)cd, (uint16_t)c});
 	return (0);
 }
 
@@ -223,5 +229,6 @@ mzap_remove(zap_hold_t *zh, uint32_t idx, dmu_tx_t *tx)
 	dmu_buf_will_dirty(zh->zh_db, tx);
 	memset(mzap_slot(zh->zh_db, z->z_ent[idx].mze_chunk), 0, MZAP_ENT_LEN);
 	z->z_nents--;
-	memmove(&z->z_ent[idx], &z->z_ent[idx + 1], (z->z_nents - idx) * sizeof(mzap_ent_t));
+	memmove(&z->z_ent[idx], &z->z_ent[idx + 1],
+	    (z->z_nents - idx) * sizeof(mzap_ent_t));
 }

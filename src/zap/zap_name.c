@@ -45,7 +45,7 @@ zap_name_init(zap_name_t *zn, zap_t *z, const char *name, uint32_t mt)
 	if (len >= zap_maxnamelen(z))
 		return (ENAMETOOLONG);
 	zn->zn_zap = z;
-	zn->zn_key = (zap_leaf_key_t){ name, (uint32_t)len + 1, 1 };
+	zn->zn_key = (zap_leaf_key_t){name, (uint32_t)len + 1, 1};
 	int err = zap_hash_string(z, name, &zn->zn_hash);
 	if (err != 0)
 		return (err);
@@ -55,10 +55,11 @@ zap_name_init(zap_name_t *zn, zap_t *z, const char *name, uint32_t mt)
 	if (mt & MT_MATCH_CASE)
 		zn->zn_matchflags &= ~(uint32_t)ZAP_NORM_TOUPPER;
 	if (zn->zn_matchflags != 0) {
-		zn->zn_norm_alloc = len < ZAP_MAXNAMELEN ? ZAP_MAXNAMELEN : ZAP_MAXNAMELEN_NEW;
+		zn->zn_norm_alloc =
+		    len < ZAP_MAXNAMELEN ? ZAP_MAXNAMELEN : ZAP_MAXNAMELEN_NEW;
 		zn->zn_norm = kmem_alloc(zn->zn_norm_alloc, KM_SLEEP);
-		err = zap_prep(name, len, zn->zn_matchflags, zn->zn_norm, zn->zn_norm_alloc,
-		    &zn->zn_norm_len);
+		err = zap_prep(name, len, zn->zn_matchflags, zn->zn_norm,
+		    zn->zn_norm_alloc, &zn->zn_norm_len);
 		if (err != 0)
 			zap_name_fini(zn);
 	}
@@ -74,7 +75,7 @@ zap_name_init_uint64(zap_name_t *zn, zap_t *z, const uint64_t *key, int numints)
 	if (numints < 1 || numints > ZAP_UINT64_KEYLEN / 8)
 		return (ENAMETOOLONG);
 	zn->zn_zap = z;
-	zn->zn_key = (zap_leaf_key_t){ key, (uint32_t)numints, 8 };
+	zn->zn_key = (zap_leaf_key_t){key, (uint32_t)numints, 8};
 	uint64_t h = z->z_salt;
 	if (z->z_flags & ZAP_FLAG_PRE_HASHED_KEY) {
 		h = key[0];
@@ -103,7 +104,7 @@ zap_name_match(const zap_name_t *zn, const char *stored)
 	size_t out;
 	const size_t len = strlen(stored);
 	if (zap_prep(stored, len, zn->zn_matchflags, buf,
-	        len < ZAP_MAXNAMELEN ? ZAP_MAXNAMELEN : sizeof(buf), &out) != 0)
+		len < ZAP_MAXNAMELEN ? ZAP_MAXNAMELEN : sizeof(buf), &out) != 0)
 		return (false);
 	return (out == zn->zn_norm_len && memcmp(buf, zn->zn_norm, out) == 0);
 }

@@ -7,8 +7,9 @@
  * is kept up to date), so that no single transaction has to copy megabytes.
  *
  * In memory the header is mirrored in zap_t. The mirror is what everybody reads; the
- * block is only written, under z_count_lock, so that counting an entry (shared lock) and reading the
- * table do not disturb each other. The table changes under the exclusive lock only.
+ * block is only written, under z_count_lock, so that counting an entry (shared lock)
+ * and reading the table do not disturb each other. The table changes under the
+ * exclusive lock only.
  */
 #include "zap/zap_impl.h"
 
@@ -38,15 +39,16 @@ table_plausible(const zap_t *z)
 		return (false);
 	if (t->zt_numblks == 0)
 		return (t->zt_shift == (uint64_t)z->z_shift - 4 && t->zt_nextblk == 0);
-	if (t->zt_shift >= (uint64_t)zap_hashbits(z) || t->zt_shift < (uint64_t)per_block ||
+	if (t->zt_shift >= (uint64_t)zap_hashbits(z) ||
+	    t->zt_shift < (uint64_t)per_block ||
 	    t->zt_numblks != 1ULL << (t->zt_shift - (uint64_t)per_block) ||
 	    t->zt_blk == 0 || t->zt_blk >= z->z_freeblk ||
 	    t->zt_numblks > z->z_freeblk - t->zt_blk)
 		return (false);
 	return (t->zt_nextblk == 0 ||
-	    (t->zt_nextblk < z->z_freeblk &&
-	        2 * t->zt_numblks <= z->z_freeblk - t->zt_nextblk &&
-	        t->zt_blks_copied < t->zt_numblks));
+		(t->zt_nextblk < z->z_freeblk &&
+		    2 * t->zt_numblks <= z->z_freeblk - t->zt_nextblk &&
+		    t->zt_blks_copied < t->zt_numblks));
 }
 
 int
@@ -82,15 +84,15 @@ put_header(zap_hold_t *zh, dmu_tx_t *tx)
 	dmu_buf_will_dirty(zh->zh_db, tx);
 	zap_phys_t *zp = zh->zh_db->db_data;
 
-	*zp = (zap_phys_t){ .zap_block_type = ZBT_HEADER,
-		.zap_magic = ZAP_MAGIC,
-		.zap_ptrtbl = z->z_tbl,
-		.zap_freeblk = z->z_freeblk,
-		.zap_num_leafs = z->z_num_leafs,
-		.zap_num_entries = z->z_num_entries,
-		.zap_salt = z->z_salt,
-		.zap_normflags = z->z_normflags,
-		.zap_flags = z->z_flags };
+	*zp = (zap_phys_t){.zap_block_type = ZBT_HEADER,
+	    .zap_magic = ZAP_MAGIC,
+	    .zap_ptrtbl = z->z_tbl,
+	    .zap_freeblk = z->z_freeblk,
+	    .zap_num_leafs = z->z_num_leafs,
+	    .zap_num_entries = z->z_num_entries,
+	    .zap_salt = z->z_salt,
+	    .zap_normflags = z->z_normflags,
+	    .zap_flags = z->z_flags};
 }
 
 void
@@ -119,7 +121,7 @@ fzap_init(zap_hold_t *zh, int shift, dmu_tx_t *tx)
 
 	ASSERT3U(zh->zh_db->db_size, ==, 1ULL << shift);
 	z->z_shift = shift;
-	z->z_tbl = (zap_table_phys_t){ .zt_shift = (uint64_t)shift - 4 };
+	z->z_tbl = (zap_table_phys_t){.zt_shift = (uint64_t)shift - 4};
 	z->z_freeblk = 2;
 	z->z_num_leafs = 1;
 	z->z_num_entries = 0;
@@ -138,14 +140,14 @@ fzap_init(zap_hold_t *zh, int shift, dmu_tx_t *tx)
 	return (err);
 }
 
-/* ---- table entries -------------------------------------------------------------------- */
+/* ---- table entries --------------------------------------------------- */
 
 static int
 table_block_hold(zap_t *z, uint64_t first, uint64_t idx, dmu_buf_t **dbp)
 {
 	const uint64_t blk = first + (idx >> (z->z_shift - 3));
-	int err = dmu_buf_hold(z->z_objset, z->z_object, blk << z->z_shift, z, dbp,
-	    DMU_READ_NO_PREFETCH);
+	int err = dmu_buf_hold(
+	    z->z_objset, z->z_object, blk << z->z_shift, z, dbp, DMU_READ_NO_PREFETCH);
 	if (err == 0 && (*dbp)->db_size != 1ULL << z->z_shift) {
 		dmu_buf_rele(*dbp, z);
 		err = EIO;
@@ -181,7 +183,8 @@ fzap_table_load(zap_t *z, uint64_t idx, uint64_t *blkp)
 }
 
 static int
-store_external(zap_t *z, uint64_t first, uint64_t idx, int n, uint64_t blk, dmu_tx_t *tx)
+store_external(
+    zap_t *z, uint64_t first, uint64_t idx, int n, uint64_t blk, dmu_tx_t *tx)
 {
 	dmu_buf_t *db;
 	const int err = table_block_hold(z, first, idx, &db);
@@ -215,7 +218,7 @@ fzap_table_store(zap_hold_t *zh, uint64_t idx, uint64_t blk, dmu_tx_t *tx)
 	return (err);
 }
 
-/* ---- growth --------------------------------------------------------------------------- */
+/* ---- growth ---------------------------------------------------------- */
 
 /* The table leaves the header for a block of its own, twice as large. */
 static int
@@ -253,7 +256,8 @@ copy_block(zap_t *z, uint64_t b, dmu_tx_t *tx)
 	if (err != 0)
 		return (err);
 	for (uint64_t half = 0; half < 2 && err == 0; half++) {
-		err = table_block_hold(z, z->z_tbl.zt_nextblk, (2 * b + half) * per, &dst);
+		err = table_block_hold(
+		    z, z->z_tbl.zt_nextblk, (2 * b + half) * per, &dst);
 		if (err != 0)
 			break;
 		dmu_buf_will_dirty(dst, tx);
@@ -276,8 +280,9 @@ fzap_table_grow(zap_hold_t *zh, bool *donep, dmu_tx_t *tx)
 
 	ASSERT(rw_write_held(&z->z_rwlock));
 	/*
-	 * Hashes spread evenly give some pointers per leaf. A table of thousands per leaf comes from
-	 * keys chosen to collide; doubling it on and on would fill the pool.
+	 * Hashes spread evenly give some pointers per leaf. A table of thousands per
+	 * leaf comes from keys chosen to collide; doubling it on and on would fill the
+	 * pool.
 	 */
 	if (t->zt_shift >= (uint64_t)zap_hashbits(z) - 2 ||
 	    1ULL << t->zt_shift > ZAP_MAX_POINTERS_PER_LEAF * z->z_num_leafs)

@@ -1,4 +1,5 @@
-/* Idioms over plain ZAP operations: integer names, counters, statistics (format/02 §2.7). */
+/* Idioms over plain ZAP operations: integer names, counters, statistics (format/02
+ * §2.7). */
 #include <stdio.h>
 #include "zap/zap_impl.h"
 
@@ -40,7 +41,8 @@ zap_add_int_key(objset_t *os, uint64_t obj, uint64_t key, uint64_t value, dmu_tx
 }
 
 int
-zap_update_int_key(objset_t *os, uint64_t obj, uint64_t key, uint64_t value, dmu_tx_t *tx)
+zap_update_int_key(
+    objset_t *os, uint64_t obj, uint64_t key, uint64_t value, dmu_tx_t *tx)
 {
 	return (zap_update(os, obj, hexname(key).h, 8, 1, &value, tx));
 }
@@ -81,11 +83,11 @@ zap_get_stats(objset_t *os, uint64_t zapobj, zap_stats_t *zs)
 	if (err != 0)
 		return (err);
 	zap_t *z = zh.zh_zap;
-	*zs = (zap_stats_t){ .zs_blocksize = zh.zh_db->db_size,
-		.zs_num_blocks = 1,
-		.zs_num_entries = z->z_nents,
-		.zs_salt = z->z_salt,
-		.zs_micro = z->z_micro };
+	*zs = (zap_stats_t){.zs_blocksize = zh.zh_db->db_size,
+	    .zs_num_blocks = 1,
+	    .zs_num_entries = z->z_nents,
+	    .zs_salt = z->z_salt,
+	    .zs_micro = z->z_micro};
 	if (!z->z_micro) {
 		mutex_enter(&z->z_count_lock);
 		zs->zs_num_entries = z->z_num_entries;

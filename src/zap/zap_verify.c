@@ -25,7 +25,8 @@ verify_micro(zap_hold_t *zh)
 static int
 verify_leaf_entries(const zleaf_t *zl, const zleaf_header_t *h)
 {
-	uint64_t hash = h->zlh_prefix_len == 0 ? 0 : h->zlh_prefix << (64 - h->zlh_prefix_len);
+	uint64_t hash =
+	    h->zlh_prefix_len == 0 ? 0 : h->zlh_prefix << (64 - h->zlh_prefix_len);
 	uint32_t cd = 0, n = 0;
 	zleaf_entry_t e;
 
@@ -50,8 +51,9 @@ verify_fat(zap_hold_t *zh)
 	for (uint64_t i = 0; i < len;) {
 		zap_leaf_hold_t lh;
 		zleaf_header_t h;
-		int err = zap_get_leaf(
-		    z, z->z_tbl.zt_shift == 0 ? 0 : i << (64 - z->z_tbl.zt_shift), RW_READER, &lh);
+		int err = zap_get_leaf(z,
+		    z->z_tbl.zt_shift == 0 ? 0 : i << (64 - z->z_tbl.zt_shift),
+		    RW_READER, &lh);
 		if (err != 0)
 			return (err);
 		zleaf_get_header(&lh.lh_view, &h);
@@ -59,7 +61,8 @@ verify_fat(zap_hold_t *zh)
 		err = zleaf_check(&lh.lh_view, true);
 		if (err == 0)
 			err = verify_leaf_entries(&lh.lh_view, &h);
-		if (((h.zlh_flags & ZLF_ENTRIES_CDSORTED) != 0) != (z->z_normflags != 0))
+		if (((h.zlh_flags & ZLF_ENTRIES_CDSORTED) != 0) !=
+		    (z->z_normflags != 0))
 			err = EIO;
 		zap_put_leaf(&lh);
 		/* exactly the pointers with this prefix */

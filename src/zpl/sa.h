@@ -6,21 +6,22 @@
  * length, and new attributes appear over the years; storing names with each value would
  * cost more than the values.
  *
- * The idea. A registry per object set numbers the attributes; a *layout* is a sequence of numbers,
- * stored once; an object says only "layout 3" and then the bare values. They live in the bonus buffer;
- * what does not fit goes to a spill block, which has a layout of its own.
+ * The idea. A registry per object set numbers the attributes; a *layout* is a sequence
+ * of numbers, stored once; an object says only "layout 3" and then the bare values.
+ * They live in the bonus buffer; what does not fit goes to a spill block, which has a
+ * layout of its own.
  *
- * Above this file nobody sees where a value is: sa_lookup, sa_update. Changing a value of the same
- * length is done in place. Everything else lays the whole object out anew.
+ * Above this file nobody sees where a value is: sa_lookup, sa_update. Changing a value
+ * of the same length is done in place. Everything else lays the whole object out anew.
  *
- * Legacy objects (bonus type 17, the fixed znode) answer to the same calls for attributes
- * 0–15 and SYMLINK; what has no place in them is ENOTSUP until sa_convert().
+ * Legacy objects (bonus type 17, the fixed znode) answer to the same calls for
+ * attributes 0–15 and SYMLINK; what has no place in them is ENOTSUP until sa_convert().
  *
- * Buffers of the other byte order are read as they are and rewritten in host order at the first
- * change.
+ * Buffers of the other byte order are read as they are and rewritten in host order at
+ * the first change.
  *
- * Locks. A handle belongs to its znode, whose z_lock protects it (shared for reading). sa_os has a
- * reader/writer lock of its own below that, above the zap's.
+ * Locks. A handle belongs to its znode, whose z_lock protects it (shared for reading).
+ * sa_os has a reader/writer lock of its own below that, above the zap's.
  *
  * What can fail. A buffer that contradicts its layout: EIO. Too much: EFBIG.
  */
@@ -31,9 +32,28 @@
 
 /* Index into the standard table (format/04 §1.4), not the number on disk. */
 typedef enum zpl_sa {
-	SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_GEN, SA_MODE, SA_SIZE, SA_PARENT,
-	SA_LINKS, SA_XATTR, SA_RDEV, SA_FLAGS, SA_UID, SA_GID, SA_PAD, SA_ZNODE_ACL,
-	SA_DACL_COUNT, SA_SYMLINK, SA_SCANSTAMP, SA_DACL_ACES, SA_DXATTR, SA_PROJID,
+	SA_ATIME,
+	SA_MTIME,
+	SA_CTIME,
+	SA_CRTIME,
+	SA_GEN,
+	SA_MODE,
+	SA_SIZE,
+	SA_PARENT,
+	SA_LINKS,
+	SA_XATTR,
+	SA_RDEV,
+	SA_FLAGS,
+	SA_UID,
+	SA_GID,
+	SA_PAD,
+	SA_ZNODE_ACL,
+	SA_DACL_COUNT,
+	SA_SYMLINK,
+	SA_SCANSTAMP,
+	SA_DACL_ACES,
+	SA_DXATTR,
+	SA_PROJID,
 	SA_STD_ATTRS
 } zpl_sa_t;
 
@@ -42,8 +62,8 @@ typedef enum zpl_sa {
 typedef struct sa_os sa_os_t;
 
 /*
- * Tables of an object set. master 0: legacy only (ZPL < 5). Tables that do not exist yet are
- * made by the first sa_create. EIO: damaged tables.
+ * Tables of an object set. master 0: legacy only (ZPL < 5). Tables that do not exist
+ * yet are made by the first sa_create. EIO: damaged tables.
  */
 int sa_os_open(objset_t *os, uint64_t master, sa_os_t **sap);
 void sa_os_close(sa_os_t *sa);
@@ -83,8 +103,8 @@ typedef struct sa_change {
 /* First attributes of a new object, in this order. */
 int sa_create(sa_handle_t *sh, const sa_change_t *sc, int n, dmu_tx_t *tx);
 /*
- * Change some. The bonus must be held in tx, and tables and spill if a length changes or an
- * attribute comes or goes. On error nothing has changed.
+ * Change some. The bonus must be held in tx, and tables and spill if a length changes
+ * or an attribute comes or goes. On error nothing has changed.
  */
 int sa_update(sa_handle_t *sh, const sa_change_t *sc, int n, dmu_tx_t *tx);
 /* The same, everything in canonical order afterwards (§1.6). */

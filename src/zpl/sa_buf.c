@@ -3,7 +3,7 @@
 
 static const char sa_tag[] = "sa spill";
 
-/* ---- finding -------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------- */
 
 /* A value in place. */
 typedef struct sa_slot {
@@ -58,7 +58,7 @@ walk_next(sa_walk_t *sw, sa_slot_t *ss)
 	const uint32_t at = (uint32_t)P2ROUNDUP(sw->sw_pos, 8);
 	if (at > sw->sw_size || len > sw->sw_size - at)
 		return (EIO);
-	*ss = (sa_slot_t){ attr, len, sw->sw_buf + at, sw->sw_swap };
+	*ss = (sa_slot_t){attr, len, sw->sw_buf + at, sw->sw_swap};
 	sw->sw_pos = at + len;
 	return (0);
 }
@@ -81,22 +81,22 @@ static int
 find_legacy(sa_handle_t *sh, zpl_sa_t attr, sa_slot_t *ss)
 {
 	static const uint16_t offset[] = {
-		[SA_ATIME] = offsetof(znode_phys_t, zp_atime),
-		[SA_MTIME] = offsetof(znode_phys_t, zp_mtime),
-		[SA_CTIME] = offsetof(znode_phys_t, zp_ctime),
-		[SA_CRTIME] = offsetof(znode_phys_t, zp_crtime),
-		[SA_GEN] = offsetof(znode_phys_t, zp_gen),
-		[SA_MODE] = offsetof(znode_phys_t, zp_mode),
-		[SA_SIZE] = offsetof(znode_phys_t, zp_size),
-		[SA_PARENT] = offsetof(znode_phys_t, zp_parent),
-		[SA_LINKS] = offsetof(znode_phys_t, zp_links),
-		[SA_XATTR] = offsetof(znode_phys_t, zp_xattr),
-		[SA_RDEV] = offsetof(znode_phys_t, zp_rdev),
-		[SA_FLAGS] = offsetof(znode_phys_t, zp_flags),
-		[SA_UID] = offsetof(znode_phys_t, zp_uid),
-		[SA_GID] = offsetof(znode_phys_t, zp_gid),
-		[SA_PAD] = offsetof(znode_phys_t, zp_zap),
-		[SA_ZNODE_ACL] = offsetof(znode_phys_t, zp_acl),
+	    [SA_ATIME] = offsetof(znode_phys_t, zp_atime),
+	    [SA_MTIME] = offsetof(znode_phys_t, zp_mtime),
+	    [SA_CTIME] = offsetof(znode_phys_t, zp_ctime),
+	    [SA_CRTIME] = offsetof(znode_phys_t, zp_crtime),
+	    [SA_GEN] = offsetof(znode_phys_t, zp_gen),
+	    [SA_MODE] = offsetof(znode_phys_t, zp_mode),
+	    [SA_SIZE] = offsetof(znode_phys_t, zp_size),
+	    [SA_PARENT] = offsetof(znode_phys_t, zp_parent),
+	    [SA_LINKS] = offsetof(znode_phys_t, zp_links),
+	    [SA_XATTR] = offsetof(znode_phys_t, zp_xattr),
+	    [SA_RDEV] = offsetof(znode_phys_t, zp_rdev),
+	    [SA_FLAGS] = offsetof(znode_phys_t, zp_flags),
+	    [SA_UID] = offsetof(znode_phys_t, zp_uid),
+	    [SA_GID] = offsetof(znode_phys_t, zp_gid),
+	    [SA_PAD] = offsetof(znode_phys_t, zp_zap),
+	    [SA_ZNODE_ACL] = offsetof(znode_phys_t, zp_acl),
 	};
 	uint8_t *b = sh->sh_bonus->db_data;
 	const znode_phys_t *zp = znode_phys_of(b, sh->sh_bonus->db_size);
@@ -108,12 +108,12 @@ find_legacy(sa_handle_t *sh, zpl_sa_t attr, sa_slot_t *ss)
 		if ((zp->zp_mode & 0170000) != 0120000 ||
 		    zp->zp_size > sh->sh_bonus->db_size - sizeof(*zp))
 			return (ENOENT);
-		*ss = (sa_slot_t){ 0, (uint32_t)zp->zp_size, b + sizeof(*zp), false };
+		*ss = (sa_slot_t){0, (uint32_t)zp->zp_size, b + sizeof(*zp), false};
 		return (0);
 	}
 	if (attr >= ARRAY_SIZE(offset))
 		return (ENOENT);
-	*ss = (sa_slot_t){ 0, sa_std_attrs[attr].length, b + offset[attr], false };
+	*ss = (sa_slot_t){0, sa_std_attrs[attr].length, b + offset[attr], false};
 	return (0);
 }
 
@@ -163,7 +163,7 @@ sa_handle_init(sa_handle_t *sh, sa_os_t *sa, dmu_buf_t *bonus, const void *tag)
 		return (EINVAL);
 	if (type == DMU_OT_ZNODE && bonus->db_size < sizeof(znode_phys_t))
 		return (EIO);
-	*sh = (sa_handle_t){ sa, bonus, type };
+	*sh = (sa_handle_t){sa, bonus, type};
 	return (0);
 }
 
@@ -219,7 +219,7 @@ sa_lookup_alloc(sa_handle_t *sh, zpl_sa_t attr, void **bufp, uint32_t *lenp)
 	return (0);
 }
 
-/* ---- laying out ----------------------------------------------------------------------- */
+/* ---- laying out ------------------------------------------------------ */
 
 /* All attributes of an object in order, with their values in memory. */
 typedef struct sa_item {
@@ -307,16 +307,16 @@ list_change(sa_list_t *l, uint16_t attr, const sa_change_t *sc)
 		return (0);
 	}
 	sa_item_t *si = &l->sl_items[i];
-	*si = (sa_item_t){ attr, (uint16_t)sc->sc_len, kmem_alloc(sc->sc_len, KM_SLEEP) };
+	*si = (sa_item_t){attr, (uint16_t)sc->sc_len, kmem_alloc(sc->sc_len, KM_SLEEP)};
 	if (sc->sc_len > 0)
 		memcpy(si->si_data, sc->sc_data, sc->sc_len);
 	return (0);
 }
 
 /* §1.6: the start of every object is found without the layout. */
-static const uint8_t canonical[] = { SA_MODE, SA_SIZE, SA_GEN, SA_UID, SA_GID, SA_PARENT,
-	SA_FLAGS, SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_LINKS, SA_PROJID, SA_RDEV,
-	SA_DACL_COUNT, SA_DACL_ACES };
+static const uint8_t canonical[] = {SA_MODE, SA_SIZE, SA_GEN, SA_UID, SA_GID, SA_PARENT,
+    SA_FLAGS, SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_LINKS, SA_PROJID, SA_RDEV,
+    SA_DACL_COUNT, SA_DACL_ACES};
 
 static void
 list_canonicalize(sa_list_t *l, sa_os_t *sa)
@@ -338,8 +338,8 @@ list_canonicalize(sa_list_t *l, sa_os_t *sa)
 
 /* Header and values of items [from, to) into a zeroed buffer. */
 static int
-encode(sa_os_t *sa, const sa_list_t *l, uint16_t from, uint16_t to, uint8_t *buf, size_t size,
-    dmu_tx_t *tx)
+encode(sa_os_t *sa, const sa_list_t *l, uint16_t from, uint16_t to, uint8_t *buf,
+    size_t size, dmu_tx_t *tx)
 {
 	uint16_t attrs[SA_MAX_ATTRS], lengths[SA_MAX_ATTRS], num;
 	uint32_t v = 0, pos;
@@ -407,7 +407,8 @@ store_spill(sa_handle_t *sh, const uint8_t *buf, size_t size, dmu_tx_t *tx)
 	return (0);
 }
 
-/* Write the list into the object. Nothing is changed before all that can fail has been done. */
+/* Write the list into the object. Nothing is changed before all that can fail has been
+ * done. */
 static int
 store_list(sa_handle_t *sh, sa_list_t *l, dmu_tx_t *tx)
 {
@@ -417,9 +418,10 @@ store_list(sa_handle_t *sh, sa_list_t *l, dmu_tx_t *tx)
 	uint32_t total = 0;
 	for (uint16_t i = 0; i < l->sl_n; i++)
 		total += l->sl_items[i].si_len;
-	const size_t spillsize = s == l->sl_n
-	    ? 0
-	    : MAX(P2ROUNDUP((uint64_t)extent(sa, l, s, l->sl_n), 512), 512);
+	const size_t spillsize =
+	    s == l->sl_n
+		? 0
+		: MAX(P2ROUNDUP((uint64_t)extent(sa, l, s, l->sl_n), 512), 512);
 	if (total > SA_TOTAL_MAX || spillsize > SA_TOTAL_MAX)
 		return (EFBIG);
 
@@ -433,9 +435,10 @@ store_list(sa_handle_t *sh, sa_list_t *l, dmu_tx_t *tx)
 
 	uint32_t bonuslen = extent(sa, l, 0, s);
 	if (spillsize > 0) {
-		/* the spill pointer takes the last 128 bytes of the dnode: make room first */
-		bonuslen = MIN(capacity - (uint32_t)sizeof(blkptr_t),
-		    sa_hdr_size_for(1) + total);
+		/* the spill pointer takes the last 128 bytes of the dnode: make room
+		 * first */
+		bonuslen = MIN(
+		    capacity - (uint32_t)sizeof(blkptr_t), sa_hdr_size_for(1) + total);
 		bonuslen = MAX(bonuslen, extent(sa, l, 0, s));
 		err = dmu_set_bonus(sh->sh_bonus, (int)bonuslen, tx);
 		if (err == 0)
@@ -457,7 +460,7 @@ out:
 	return (err);
 }
 
-/* ---- changing ------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------- */
 
 bool
 sa_fits_in_place(sa_handle_t *sh, zpl_sa_t attr, uint32_t len)
@@ -485,7 +488,8 @@ put_in_place(sa_handle_t *sh, const sa_change_t *sc, dmu_tx_t *tx)
 }
 
 static int
-relayout(sa_handle_t *sh, const sa_change_t *sc, int n, bool fresh, bool canon, dmu_tx_t *tx)
+relayout(
+    sa_handle_t *sh, const sa_change_t *sc, int n, bool fresh, bool canon, dmu_tx_t *tx)
 {
 	sa_list_t *l = kmem_zalloc(sizeof(*l), KM_SLEEP);
 	int err = fresh ? 0 : list_load(sh, l);
@@ -513,7 +517,7 @@ sa_update(sa_handle_t *sh, const sa_change_t *sc, int n, dmu_tx_t *tx)
 	bool in_place = true;
 	for (int i = 0; i < n && in_place; i++)
 		in_place = sc[i].sc_data != NULL &&
-		    sa_fits_in_place(sh, sc[i].sc_attr, sc[i].sc_len);
+			   sa_fits_in_place(sh, sc[i].sc_attr, sc[i].sc_len);
 	if (in_place) {
 		for (int i = 0; i < n; i++)
 			put_in_place(sh, &sc[i], tx);

@@ -9,7 +9,7 @@
 #define SA_MAX_ATTRS 256 /* registered; a hostile registry gets no more */
 
 typedef struct sa_attr {
-	char *sat_name; /* NULL: number not in use */
+	char *sat_name;	     /* NULL: number not in use */
 	uint16_t sat_length; /* 0: variable */
 	uint8_t sat_bswap;
 	bool sat_stored; /* in the registry on disk */
@@ -26,9 +26,9 @@ struct sa_os {
 	krwlock_t sa_lock; /* all below */
 	uint64_t sa_master, sa_registry, sa_layouts_obj;
 	sa_attr_t sa_attrs[SA_MAX_ATTRS];
-	uint32_t sa_nattrs; /* numbers 0 … n-1 */
+	uint32_t sa_nattrs;	       /* numbers 0 … n-1 */
 	uint16_t sa_num[SA_STD_ATTRS]; /* standard attribute -> number */
-	bool sa_unregistered; /* some attribute is not in the registry yet */
+	bool sa_unregistered;	       /* some attribute is not in the registry yet */
 	sa_layout_t *sa_layouts[SA_MAX_LAYOUTS];
 	uint32_t sa_nlayouts; /* stored ones: numbers 2 … */
 };

@@ -5,32 +5,32 @@
 #include "zap/zap.h"
 
 const struct sa_std sa_std_attrs[SA_STD_ATTRS] = {
-	[SA_ATIME] = { "ZPL_ATIME", 16, SA_UINT64_ARRAY },
-	[SA_MTIME] = { "ZPL_MTIME", 16, SA_UINT64_ARRAY },
-	[SA_CTIME] = { "ZPL_CTIME", 16, SA_UINT64_ARRAY },
-	[SA_CRTIME] = { "ZPL_CRTIME", 16, SA_UINT64_ARRAY },
-	[SA_GEN] = { "ZPL_GEN", 8, SA_UINT64_ARRAY },
-	[SA_MODE] = { "ZPL_MODE", 8, SA_UINT64_ARRAY },
-	[SA_SIZE] = { "ZPL_SIZE", 8, SA_UINT64_ARRAY },
-	[SA_PARENT] = { "ZPL_PARENT", 8, SA_UINT64_ARRAY },
-	[SA_LINKS] = { "ZPL_LINKS", 8, SA_UINT64_ARRAY },
-	[SA_XATTR] = { "ZPL_XATTR", 8, SA_UINT64_ARRAY },
-	[SA_RDEV] = { "ZPL_RDEV", 8, SA_UINT64_ARRAY },
-	[SA_FLAGS] = { "ZPL_FLAGS", 8, SA_UINT64_ARRAY },
-	[SA_UID] = { "ZPL_UID", 8, SA_UINT64_ARRAY },
-	[SA_GID] = { "ZPL_GID", 8, SA_UINT64_ARRAY },
-	[SA_PAD] = { "ZPL_PAD", 32, SA_UINT64_ARRAY },
-	[SA_ZNODE_ACL] = { "ZPL_ZNODE_ACL", 88, SA_UINT8_ARRAY },
-	[SA_DACL_COUNT] = { "ZPL_DACL_COUNT", 8, SA_UINT64_ARRAY },
-	[SA_SYMLINK] = { "ZPL_SYMLINK", 0, SA_UINT8_ARRAY },
-	[SA_SCANSTAMP] = { "ZPL_SCANSTAMP", 32, SA_UINT8_ARRAY },
-	[SA_DACL_ACES] = { "ZPL_DACL_ACES", 0, SA_ACL },
-	[SA_DXATTR] = { "ZPL_DXATTR", 0, SA_UINT8_ARRAY },
-	[SA_PROJID] = { "ZPL_PROJID", 8, SA_UINT64_ARRAY },
+    [SA_ATIME] = {"ZPL_ATIME", 16, SA_UINT64_ARRAY},
+    [SA_MTIME] = {"ZPL_MTIME", 16, SA_UINT64_ARRAY},
+    [SA_CTIME] = {"ZPL_CTIME", 16, SA_UINT64_ARRAY},
+    [SA_CRTIME] = {"ZPL_CRTIME", 16, SA_UINT64_ARRAY},
+    [SA_GEN] = {"ZPL_GEN", 8, SA_UINT64_ARRAY},
+    [SA_MODE] = {"ZPL_MODE", 8, SA_UINT64_ARRAY},
+    [SA_SIZE] = {"ZPL_SIZE", 8, SA_UINT64_ARRAY},
+    [SA_PARENT] = {"ZPL_PARENT", 8, SA_UINT64_ARRAY},
+    [SA_LINKS] = {"ZPL_LINKS", 8, SA_UINT64_ARRAY},
+    [SA_XATTR] = {"ZPL_XATTR", 8, SA_UINT64_ARRAY},
+    [SA_RDEV] = {"ZPL_RDEV", 8, SA_UINT64_ARRAY},
+    [SA_FLAGS] = {"ZPL_FLAGS", 8, SA_UINT64_ARRAY},
+    [SA_UID] = {"ZPL_UID", 8, SA_UINT64_ARRAY},
+    [SA_GID] = {"ZPL_GID", 8, SA_UINT64_ARRAY},
+    [SA_PAD] = {"ZPL_PAD", 32, SA_UINT64_ARRAY},
+    [SA_ZNODE_ACL] = {"ZPL_ZNODE_ACL", 88, SA_UINT8_ARRAY},
+    [SA_DACL_COUNT] = {"ZPL_DACL_COUNT", 8, SA_UINT64_ARRAY},
+    [SA_SYMLINK] = {"ZPL_SYMLINK", 0, SA_UINT8_ARRAY},
+    [SA_SCANSTAMP] = {"ZPL_SCANSTAMP", 32, SA_UINT8_ARRAY},
+    [SA_DACL_ACES] = {"ZPL_DACL_ACES", 0, SA_ACL},
+    [SA_DXATTR] = {"ZPL_DXATTR", 0, SA_UINT8_ARRAY},
+    [SA_PROJID] = {"ZPL_PROJID", 8, SA_UINT64_ARRAY},
 };
 #define SA_LEGACY_ATTRS 16 /* numbers 0–15 are fixed */
 
-/* ---- reading -------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------- */
 
 static int
 std_by_name(const char *name)
@@ -58,10 +58,10 @@ load_registry(sa_os_t *sa)
 			err = EIO;
 			break;
 		}
-		sa->sa_attrs[num] = (sa_attr_t){ .sat_name = kmem_strdup(za->za_name),
-			.sat_length = SA_ATTR_LENGTH(v),
-			.sat_bswap = SA_ATTR_BSWAP(v),
-			.sat_stored = true };
+		sa->sa_attrs[num] = (sa_attr_t){.sat_name = kmem_strdup(za->za_name),
+		    .sat_length = SA_ATTR_LENGTH(v),
+		    .sat_bswap = SA_ATTR_BSWAP(v),
+		    .sat_stored = true};
 		sa->sa_nattrs = MAX(sa->sa_nattrs, num + 1u);
 		const int std = std_by_name(za->za_name);
 		if (std >= 0) {
@@ -90,9 +90,9 @@ complete_registry(sa_os_t *sa)
 		if (num >= SA_MAX_ATTRS)
 			return (EIO);
 		sa->sa_attrs[num] =
-		    (sa_attr_t){ .sat_name = kmem_strdup(sa_std_attrs[i].name),
-			    .sat_length = sa_std_attrs[i].length,
-			    .sat_bswap = sa_std_attrs[i].bswap };
+		    (sa_attr_t){.sat_name = kmem_strdup(sa_std_attrs[i].name),
+			.sat_length = sa_std_attrs[i].length,
+			.sat_bswap = sa_std_attrs[i].bswap};
 		sa->sa_nattrs = MAX(sa->sa_nattrs, num + 1);
 		sa->sa_num[i] = (uint16_t)num;
 		sa->sa_unregistered = true;
@@ -117,16 +117,18 @@ load_layout(sa_os_t *sa, const zap_attribute_t *za)
 	char *end;
 	const unsigned long num = strtoul(za->za_name, &end, 10);
 
-	if (*end != '\0' || num < 2 || num >= SA_MAX_LAYOUTS || za->za_integer_length != 2 ||
-	    za->za_num_integers > SA_MAX_ATTRS || sa->sa_layouts[num] != NULL)
+	if (*end != '\0' || num < 2 || num >= SA_MAX_LAYOUTS ||
+	    za->za_integer_length != 2 || za->za_num_integers > SA_MAX_ATTRS ||
+	    sa->sa_layouts[num] != NULL)
 		return (EIO);
 	const uint16_t n = (uint16_t)za->za_num_integers;
-	const int err =
-	    zap_lookup(sa->sa_objset, sa->sa_layouts_obj, za->za_name, 2, SA_MAX_ATTRS, attrs);
+	const int err = zap_lookup(
+	    sa->sa_objset, sa->sa_layouts_obj, za->za_name, 2, SA_MAX_ATTRS, attrs);
 	if (err != 0)
 		return (err);
 	for (uint16_t i = 0; i < n; i++)
-		if (attrs[i] >= sa->sa_nattrs || sa->sa_attrs[attrs[i]].sat_name == NULL)
+		if (attrs[i] >= sa->sa_nattrs ||
+		    sa->sa_attrs[attrs[i]].sat_name == NULL)
 			return (EIO);
 	add_layout(sa, (uint16_t)num, attrs, n);
 	sa->sa_nlayouts++;
@@ -164,7 +166,8 @@ sa_os_open(objset_t *os, uint64_t master, sa_os_t **sap)
 		if (err == 0)
 			err = load_registry(sa);
 		if (err == 0)
-			err = zap_lookup(os, master, "LAYOUTS", 8, 1, &sa->sa_layouts_obj);
+			err = zap_lookup(
+			    os, master, "LAYOUTS", 8, 1, &sa->sa_layouts_obj);
 		/* a file system that has just been upgraded has neither */
 		if (err == ENOENT && sa->sa_layouts_obj == 0)
 			err = 0;
@@ -188,7 +191,8 @@ sa_os_close(sa_os_t *sa)
 	for (uint32_t i = 0; i < SA_MAX_LAYOUTS; i++)
 		if (sa->sa_layouts[i] != NULL)
 			kmem_free(sa->sa_layouts[i],
-			    sizeof(sa_layout_t) + 2 * (size_t)sa->sa_layouts[i]->sl_count);
+			    sizeof(sa_layout_t) +
+				2 * (size_t)sa->sa_layouts[i]->sl_count);
 	rw_destroy(&sa->sa_lock);
 	kmem_free(sa, sizeof(*sa));
 }
@@ -204,32 +208,34 @@ sa_os_set_master(sa_os_t *sa, uint64_t master)
 const sa_layout_t *
 sa_layout_by_num(sa_os_t *sa, uint16_t num)
 {
-	static const sa_layout_t none = { .sl_num = 1 };
+	static const sa_layout_t none = {.sl_num = 1};
 	if (num == 1)
 		return (&none);
 	return (num < SA_MAX_LAYOUTS
-	        ? __atomic_load_n(&sa->sa_layouts[num], __ATOMIC_ACQUIRE)
-	        : NULL);
+		    ? __atomic_load_n(&sa->sa_layouts[num], __ATOMIC_ACQUIRE)
+		    : NULL);
 }
 
-/* ---- writing -------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------- */
 
 void
 sa_tx_hold_tables(sa_os_t *sa, dmu_tx_t *tx)
 {
 	rw_enter(&sa->sa_lock, RW_READER);
-	dmu_tx_hold_zap(tx, sa->sa_layouts_obj != 0 ? sa->sa_layouts_obj : DMU_NEW_OBJECT,
-	    true, NULL);
+	dmu_tx_hold_zap(tx,
+	    sa->sa_layouts_obj != 0 ? sa->sa_layouts_obj : DMU_NEW_OBJECT, true, NULL);
 	if (sa->sa_unregistered)
-		dmu_tx_hold_zap(tx, sa->sa_registry != 0 ? sa->sa_registry : DMU_NEW_OBJECT,
-		    true, NULL);
+		dmu_tx_hold_zap(tx,
+		    sa->sa_registry != 0 ? sa->sa_registry : DMU_NEW_OBJECT, true,
+		    NULL);
 	if (sa->sa_master != 0 && (sa->sa_registry == 0 || sa->sa_layouts_obj == 0))
 		dmu_tx_hold_zap(tx, sa->sa_master, true, "REGISTRY");
 	rw_exit(&sa->sa_lock);
 }
 
 static int
-make_table(sa_os_t *sa, dmu_object_type_t type, const char *name, uint64_t *objp, dmu_tx_t *tx)
+make_table(
+    sa_os_t *sa, dmu_object_type_t type, const char *name, uint64_t *objp, dmu_tx_t *tx)
 {
 	if (*objp != 0)
 		return (0);
@@ -244,13 +250,15 @@ make_table(sa_os_t *sa, dmu_object_type_t type, const char *name, uint64_t *objp
 static int
 register_attrs(sa_os_t *sa, dmu_tx_t *tx)
 {
-	int err = make_table(sa, DMU_OT_SA_ATTR_REGISTRATION, "REGISTRY", &sa->sa_registry, tx);
+	int err = make_table(
+	    sa, DMU_OT_SA_ATTR_REGISTRATION, "REGISTRY", &sa->sa_registry, tx);
 	for (uint32_t i = 0; i < sa->sa_nattrs && err == 0; i++) {
 		sa_attr_t *a = &sa->sa_attrs[i];
 		if (a->sat_name == NULL || a->sat_stored)
 			continue;
 		const uint64_t v = SA_ATTR_ENCODE(i, a->sat_bswap, a->sat_length);
-		err = zap_update(sa->sa_objset, sa->sa_registry, a->sat_name, 8, 1, &v, tx);
+		err = zap_update(
+		    sa->sa_objset, sa->sa_registry, a->sat_name, 8, 1, &v, tx);
 		a->sat_stored = err == 0;
 	}
 	if (err == 0)
@@ -265,7 +273,8 @@ find_layout(sa_os_t *sa, const uint16_t *attrs, uint16_t n, uint16_t *nump)
 		const sa_layout_t *sl = sa->sa_layouts[i];
 		if (sl == NULL)
 			continue;
-		if (sl->sl_count == n && memcmp(sl->sl_attrs, attrs, 2 * (size_t)n) == 0) {
+		if (sl->sl_count == n &&
+		    memcmp(sl->sl_attrs, attrs, 2 * (size_t)n) == 0) {
 			*nump = i;
 			return (true);
 		}
@@ -302,11 +311,12 @@ sa_layout_find(
 		if (num >= SA_MAX_LAYOUTS || sa->sa_layouts[num] != NULL)
 			err = ENOSPC;
 		if (err == 0)
-			err = make_table(
-			    sa, DMU_OT_SA_ATTR_LAYOUTS, "LAYOUTS", &sa->sa_layouts_obj, tx);
+			err = make_table(sa, DMU_OT_SA_ATTR_LAYOUTS, "LAYOUTS",
+			    &sa->sa_layouts_obj, tx);
 		(void)snprintf(name, sizeof(name), "%u", num);
 		if (err == 0)
-			err = zap_add(sa->sa_objset, sa->sa_layouts_obj, name, 2, n, attrs, tx);
+			err = zap_add(
+			    sa->sa_objset, sa->sa_layouts_obj, name, 2, n, attrs, tx);
 		if (err == 0) {
 			add_layout(sa, (uint16_t)num, attrs, n);
 			sa->sa_nlayouts++;

@@ -5,15 +5,15 @@
 #include "zpl/zpl_impl.h"
 #include "spa/txg.h"
 
-const zpl_cred_t zpl_root_cred = { .privileged = true };
+const zpl_cred_t zpl_root_cred = {.privileged = true};
 
-/* ---- the gate ------------------------------------------------------------------------- */
+/* ---- the gate -------------------------------------------------------- */
 
 /*
- * Entering costs one atomic increment. Whoever closes the gate sets zv_closed first and then
- * looks at zv_active; whoever enters increments first and then looks at zv_closed; so one of
- * them sees the other. Leaving is a decrement and nothing else, since the mount may be freed right
- * after it; so the closer, who comes seldom, polls.
+ * Entering costs one atomic increment. Whoever closes the gate sets zv_closed first and
+ * then looks at zv_active; whoever enters increments first and then looks at zv_closed;
+ * so one of them sees the other. Leaving is a decrement and nothing else, since the
+ * mount may be freed right after it; so the closer, who comes seldom, polls.
  */
 #define GATE_POLL (SEC2NSEC(1) / 5000)
 
@@ -83,51 +83,51 @@ zpl_exit(zfsvfs_t *zv)
 	gate_leave(zv);
 }
 
-/* ---- options -------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------- */
 
 void
 zpl_opts_default(zpl_opts_t *zo)
 {
-	*zo = (zpl_opts_t){ .zo_atime = true,
-		.zo_relatime = true,
-		.zo_xattr = ZPL_XATTR_SA,
-		.zo_aclmode = ZPL_ACLM_DISCARD,
-		.zo_aclinherit = ZPL_ACLI_RESTRICTED };
+	*zo = (zpl_opts_t){.zo_atime = true,
+	    .zo_relatime = true,
+	    .zo_xattr = ZPL_XATTR_SA,
+	    .zo_aclmode = ZPL_ACLM_DISCARD,
+	    .zo_aclinherit = ZPL_ACLI_RESTRICTED};
 }
 
 /*
- * Every operation looks at the options, hardly any changes them: they are kept packed in one word, read
- * and written at once without a lock.
+ * Every operation looks at the options, hardly any changes them: they are kept packed
+ * in one word, read and written at once without a lock.
  */
 static uint64_t
 pack_opts(const zpl_opts_t *zo)
 {
-	const bool bits[] = { zo->zo_readonly, zo->zo_atime, zo->zo_relatime, zo->zo_longname,
-		zo->zo_ctldir, zo->zo_ctldir_visible, zo->zo_sync_always,
-		zo->zo_sync_disabled };
+	const bool bits[] = {zo->zo_readonly, zo->zo_atime, zo->zo_relatime,
+	    zo->zo_longname, zo->zo_ctldir, zo->zo_ctldir_visible, zo->zo_sync_always,
+	    zo->zo_sync_disabled};
 	uint64_t w = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
 		w |= (uint64_t)bits[i] << i;
 	return (w | (uint64_t)zo->zo_xattr << 8 | (uint64_t)zo->zo_acltype << 16 |
-	    (uint64_t)zo->zo_aclmode << 24 | (uint64_t)zo->zo_aclinherit << 32);
+		(uint64_t)zo->zo_aclmode << 24 | (uint64_t)zo->zo_aclinherit << 32);
 }
 
 zpl_opts_t
 zpl_opts_now(zfsvfs_t *zv)
 {
 	const uint64_t w = __atomic_load_n(&zv->zv_opts, __ATOMIC_ACQUIRE);
-	return ((zpl_opts_t){ .zo_readonly = w & 1,
-		.zo_atime = w >> 1 & 1,
-		.zo_relatime = w >> 2 & 1,
-		.zo_longname = w >> 3 & 1,
-		.zo_ctldir = w >> 4 & 1,
-		.zo_ctldir_visible = w >> 5 & 1,
-		.zo_sync_always = w >> 6 & 1,
-		.zo_sync_disabled = w >> 7 & 1,
-		.zo_xattr = (zpl_xattr_mode_t)(w >> 8 & 0xff),
-		.zo_acltype = (zpl_acltype_t)(w >> 16 & 0xff),
-		.zo_aclmode = (uint8_t)(w >> 24),
-		.zo_aclinherit = (uint8_t)(w >> 32) });
+	return ((zpl_opts_t){.zo_readonly = w & 1,
+	    .zo_atime = w >> 1 & 1,
+	    .zo_relatime = w >> 2 & 1,
+	    .zo_longname = w >> 3 & 1,
+	    .zo_ctldir = w >> 4 & 1,
+	    .zo_ctldir_visible = w >> 5 & 1,
+	    .zo_sync_always = w >> 6 & 1,
+	    .zo_sync_disabled = w >> 7 & 1,
+	    .zo_xattr = (zpl_xattr_mode_t)(w >> 8 & 0xff),
+	    .zo_acltype = (zpl_acltype_t)(w >> 16 & 0xff),
+	    .zo_aclmode = (uint8_t)(w >> 24),
+	    .zo_aclinherit = (uint8_t)(w >> 32)});
 }
 
 void
@@ -181,7 +181,7 @@ zpl_znode_count(zfsvfs_t *zv)
 	return (atomic_load_64(&zv->zv_nznodes));
 }
 
-/* ---- waiting for the disk ------------------------------------------------------------- */
+/* ---- waiting for the disk -------------------------------------------- */
 
 void
 zpl_wait_txg(zfsvfs_t *zv, uint64_t txg)
@@ -206,7 +206,7 @@ bool
 zpl_settled(const znode_t *zp)
 {
 	return (__atomic_load_n(&zp->z_dirty_txg, __ATOMIC_RELAXED) <=
-	    spa_last_synced_txg(dmu_objset_spa(zp->z_zfsvfs->zv_os)));
+		spa_last_synced_txg(dmu_objset_spa(zp->z_zfsvfs->zv_os)));
 }
 
 int
@@ -235,7 +235,7 @@ zpl_sync(zfsvfs_t *zv, bool wait)
 	return (0);
 }
 
-/* ---- opening -------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------- */
 
 static int
 master_get(objset_t *os, const char *name, uint64_t dflt, uint64_t *value)
@@ -248,13 +248,15 @@ master_get(objset_t *os, const char *name, uint64_t dflt, uint64_t *value)
 	return (err);
 }
 
-/* New files get a PROJID: the feature is on and the object set counts projects (§5.1). */
+/*
+ * New files get a PROJID: the feature is on and the object set counts projects (§5.1).
+ */
 bool
 zpl_has_project_quota(objset_t *os)
 {
 	spa_t *spa = dmu_objset_spa(os);
 	return (spa != NULL && spa_feature_is_enabled(spa, SPA_FEATURE_PROJECT_QUOTA) &&
-	    dmu_objset_phys_size(os) >= sizeof(objset_phys_t));
+		dmu_objset_phys_size(os) >= sizeof(objset_phys_t));
 }
 
 static int
@@ -334,8 +336,8 @@ zfsvfs_free(zfsvfs_t *zv)
 }
 
 int
-zpl_mount(objset_t *os, const zpl_opts_t *opts, const zpl_dataset_ops_t *ops, void *ops_arg,
-    zfsvfs_t **zfsvfsp)
+zpl_mount(objset_t *os, const zpl_opts_t *opts, const zpl_dataset_ops_t *ops,
+    void *ops_arg, zfsvfs_t **zfsvfsp)
 {
 	if (dmu_objset_type(os) != DMU_OST_ZFS)
 		return (EINVAL);
@@ -366,7 +368,8 @@ zpl_mount(objset_t *os, const zpl_opts_t *opts, const zpl_dataset_ops_t *ops, vo
 	return (0);
 }
 
-/* The buffers of all znodes still in memory go back to the dmu; they are of no use any more. */
+/* The buffers of all znodes still in memory go back to the dmu; they are of no use any
+ * more. */
 static void
 detach_znodes(zfsvfs_t *zv)
 {
@@ -405,8 +408,8 @@ zpl_unmount(zfsvfs_t *zv, bool force)
 }
 
 /*
- * After a forced unmount the last znode takes the mount along. The lock is not inside of it,
- * so that nobody is left standing in freed memory.
+ * After a forced unmount the last znode takes the mount along. The lock is not inside
+ * of it, so that nobody is left standing in freed memory.
  */
 static void
 rele_unmounted(zfsvfs_t *zv, znode_t *zp)
@@ -481,7 +484,7 @@ zpl_resume(zfsvfs_t *zv, objset_t *os)
 	return (err);
 }
 
-/* ---- znodes --------------------------------------------------------------------------- */
+/* ---- znodes ---------------------------------------------------------- */
 
 int
 zpl_root(zfsvfs_t *zv, znode_t **zpp)
@@ -550,7 +553,7 @@ zpl_zfsvfs(const znode_t *zp)
 	return (zp->z_zfsvfs);
 }
 
-/* ---- space ---------------------------------------------------------------------------- */
+/* ---- space ----------------------------------------------------------- */
 
 int
 zpl_statfs(zfsvfs_t *zv, znode_t *dzp, zpl_statfs_t *zs)
@@ -561,15 +564,17 @@ zpl_statfs(zfsvfs_t *zv, znode_t *dzp, zpl_statfs_t *zs)
 		return (err);
 	const uint64_t r = MAX(dmu_objset_props(zv->zv_os)->op_recordsize, 512);
 	if (zv->zv_ops.zdo_space != NULL)
-		zv->zv_ops.zdo_space(zv->zv_ops_arg, &refd, &avail, &usedobjs, &availobjs);
+		zv->zv_ops.zdo_space(
+		    zv->zv_ops_arg, &refd, &avail, &usedobjs, &availobjs);
 	else
 		usedobjs = dmu_objset_fill(zv->zv_os);
 	/* §6.8 */
-	*zs = (zpl_statfs_t){ .zs_bsize = (uint32_t)r,
-		.zs_blocks = (P2ROUNDUP(refd, r) + avail) / r,
-		.zs_bfree = avail / r,
-		.zs_ffree = MIN(availobjs != 0 ? availobjs : (1ULL << 48) - usedobjs, avail / 512),
-		.zs_namelen = zpl_opts_now(zv).zo_longname ? 1023 : 255 };
+	*zs = (zpl_statfs_t){.zs_bsize = (uint32_t)r,
+	    .zs_blocks = (P2ROUNDUP(refd, r) + avail) / r,
+	    .zs_bfree = avail / r,
+	    .zs_ffree =
+		MIN(availobjs != 0 ? availobjs : (1ULL << 48) - usedobjs, avail / 512),
+	    .zs_namelen = zpl_opts_now(zv).zo_longname ? 1023 : 255};
 	zs->zs_files = zs->zs_ffree + usedobjs;
 	if (zv->zv_ops.zdo_fsid != NULL)
 		zs->zs_fsid = zv->zv_ops.zdo_fsid(zv->zv_ops_arg);

@@ -6,7 +6,7 @@
 
 static const char znode_tag[] = "znode";
 
-/* ---- the cache ------------------------------------------------------------------------ */
+/* ---- the cache ------------------------------------------------------- */
 
 static zpl_bucket_t *
 bucket_of(zfsvfs_t *zv, uint64_t object)
@@ -31,7 +31,8 @@ znode_alloc(zfsvfs_t *zv, uint64_t object)
 	rw_init(&zp->z_lock);
 	mutex_init(&zp->z_names_lock);
 	cv_init(&zp->z_names_cv);
-	list_create(&zp->z_names, sizeof(zpl_namelock_t), offsetof(zpl_namelock_t, nl_node));
+	list_create(
+	    &zp->z_names, sizeof(zpl_namelock_t), offsetof(zpl_namelock_t, nl_node));
 	zpl_rangelock_init(&zp->z_range);
 	rw_init(&zp->z_xattr_lock);
 	atomic_inc_64(&zv->zv_nznodes);
@@ -79,7 +80,7 @@ cache_find(zfsvfs_t *zv, uint64_t object, znode_t **zpp)
 	zpl_bucket_t *b = bucket_of(zv, object);
 	znode_t *key = NULL;
 	int err = ENOENT;
-	const znode_t probe = { .z_id = object };
+	const znode_t probe = {.z_id = object};
 
 	mutex_enter(&b->zb_lock);
 	key = avl_find(&b->zb_tree, &probe, NULL);
@@ -116,7 +117,9 @@ load_new(zfsvfs_t *zv, uint64_t object, znode_t **zpp)
 		return (err == EINVAL ? ENOENT : err);
 	}
 	err = znode_load(zp);
-	/* a directory that is no ZAP, or the other way round, cannot be used as either */
+	/*
+	 * a directory that is no ZAP, or the other way round, cannot be used as either
+	 */
 	if (err == 0 && z_isdir(zp) != (doi.doi_type == DMU_OT_DIRECTORY_CONTENTS))
 		err = EIO;
 	if (err != 0) {
@@ -244,7 +247,7 @@ znode_reattach(znode_t *zp)
 	return (err);
 }
 
-/* ---- attributes ----------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------ */
 
 /* Where a cached attribute lives, and how long it is. */
 static void *
@@ -297,9 +300,9 @@ load_one(znode_t *zp, zpl_sa_t attr)
 int
 znode_load(znode_t *zp)
 {
-	static const uint8_t required[] = { SA_MODE, SA_SIZE, SA_GEN, SA_UID, SA_GID,
-		SA_PARENT, SA_FLAGS, SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_LINKS };
-	static const uint8_t optional[] = { SA_RDEV, SA_XATTR };
+	static const uint8_t required[] = {SA_MODE, SA_SIZE, SA_GEN, SA_UID, SA_GID,
+	    SA_PARENT, SA_FLAGS, SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_LINKS};
+	static const uint8_t optional[] = {SA_RDEV, SA_XATTR};
 
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
 		const int err = load_one(zp, required[i]);
@@ -330,8 +333,8 @@ znode_load(znode_t *zp)
 		break;
 	default:
 		/* an unknown type is treated as a regular file (§2.1) */
-		spl_log(LOG_WARNING, "object %" PRIu64 " has unknown mode %" PRIo64, zp->z_id,
-		    zp->z_mode);
+		spl_log(LOG_WARNING, "object %" PRIu64 " has unknown mode %" PRIo64,
+		    zp->z_id, zp->z_mode);
 		zp->z_type = S_IFREG;
 	}
 	zp->z_unlinked = zp->z_links == 0;
@@ -393,20 +396,20 @@ znode_touch(znode_t *zp, uint32_t times)
 	return (mask);
 }
 
-/* ---- legacy objects ------------------------------------------------------------------- */
+/* ---- legacy objects -------------------------------------------------- */
 
 static bool
 wants_upgrade(const znode_t *zp)
 {
 	return (sa_is_legacy(&zp->z_sa) && zp->z_zfsvfs->zv_version >= ZPL_VERSION_SA &&
-	    zp->z_type != S_IFLNK);
+		zp->z_type != S_IFLNK);
 }
 
 int
 znode_upgrade(znode_t *zp, dmu_tx_t *tx)
 {
-	static const uint8_t order[] = { SA_MODE, SA_SIZE, SA_GEN, SA_UID, SA_GID, SA_PARENT,
-		SA_FLAGS, SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_LINKS };
+	static const uint8_t order[] = {SA_MODE, SA_SIZE, SA_GEN, SA_UID, SA_GID,
+	    SA_PARENT, SA_FLAGS, SA_ATIME, SA_MTIME, SA_CTIME, SA_CRTIME, SA_LINKS};
 	zfs_acl_phys_t za;
 	zpl_acl_t acl;
 	sa_change_t sc[20];
@@ -426,11 +429,13 @@ znode_upgrade(znode_t *zp, dmu_tx_t *tx)
 	uint64_t count = acl.a_n, flags = zp->z_flags;
 	zpl_acl_pack(&acl, &aces, &aceslen);
 	const bool project = zp->z_zfsvfs->zv_project &&
-	    (zp->z_type == S_IFREG || zp->z_type == S_IFDIR);
-	const bool scanstamp = (flags & ZPL_F_BONUS_SCANSTAMP) != 0 &&
+			     (zp->z_type == S_IFREG || zp->z_type == S_IFDIR);
+	const bool scanstamp =
+	    (flags & ZPL_F_BONUS_SCANSTAMP) != 0 &&
 	    zp->z_sa.sh_bonus->db_size >= sizeof(znode_phys_t) + sizeof(stamp);
 	if (scanstamp)
-		memcpy(stamp, (uint8_t *)zp->z_sa.sh_bonus->db_data + sizeof(znode_phys_t),
+		memcpy(stamp,
+		    (uint8_t *)zp->z_sa.sh_bonus->db_data + sizeof(znode_phys_t),
 		    sizeof(stamp));
 	zp->z_flags &= ~ZPL_F_BONUS_SCANSTAMP;
 	if (project)
@@ -440,15 +445,15 @@ znode_upgrade(znode_t *zp, dmu_tx_t *tx)
 		sc[n].sc_data = cached(zp, order[i], &sc[n].sc_len);
 	}
 	if (project)
-		sc[n++] = (sa_change_t){ SA_PROJID, &zp->z_projid, 8 };
+		sc[n++] = (sa_change_t){SA_PROJID, &zp->z_projid, 8};
 	if (zp->z_type == S_IFBLK || zp->z_type == S_IFCHR)
-		sc[n++] = (sa_change_t){ SA_RDEV, &zp->z_rdev, 8 };
-	sc[n++] = (sa_change_t){ SA_DACL_COUNT, &count, 8 };
-	sc[n++] = (sa_change_t){ SA_DACL_ACES, aces, aceslen };
+		sc[n++] = (sa_change_t){SA_RDEV, &zp->z_rdev, 8};
+	sc[n++] = (sa_change_t){SA_DACL_COUNT, &count, 8};
+	sc[n++] = (sa_change_t){SA_DACL_ACES, aces, aceslen};
 	if (zp->z_xattr != 0)
-		sc[n++] = (sa_change_t){ SA_XATTR, &zp->z_xattr, 8 };
+		sc[n++] = (sa_change_t){SA_XATTR, &zp->z_xattr, 8};
 	if (scanstamp)
-		sc[n++] = (sa_change_t){ SA_SCANSTAMP, stamp, sizeof(stamp) };
+		sc[n++] = (sa_change_t){SA_SCANSTAMP, stamp, sizeof(stamp)};
 	err = sa_convert(&zp->z_sa, sc, n, tx);
 	if (err != 0)
 		zp->z_flags = flags;
@@ -459,7 +464,7 @@ znode_upgrade(znode_t *zp, dmu_tx_t *tx)
 	return (err);
 }
 
-/* ---- transactions --------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------- */
 
 void
 zpl_tx_hold_znode(dmu_tx_t *tx, znode_t *zp, bool grow)
@@ -474,7 +479,8 @@ zpl_tx_hold_znode(dmu_tx_t *tx, znode_t *zp, bool grow)
 			dmu_tx_hold_free(tx, za.z_acl_extern_obj, 0, DMU_OBJECT_END);
 	}
 	rw_exit(&zp->z_lock);
-	/* what every object has is in the bonus; the rest may be, or come to be, in the spill */
+	/* what every object has is in the bonus; the rest may be, or come to be, in the
+	 * spill */
 	if (grow) {
 		dmu_tx_hold_spill(tx, zp->z_id);
 		sa_tx_hold_tables(zp->z_zfsvfs->zv_sa, tx);

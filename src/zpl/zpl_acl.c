@@ -1,6 +1,6 @@
 /*
- * ACLs as every object carries them: the trivial one of a mode, inheritance at creation, chmod,
- * and what mode an ACL amounts to (format/04 §4.1–4.5).
+ * ACLs as every object carries them: the trivial one of a mode, inheritance at
+ * creation, chmod, and what mode an ACL amounts to (format/04 §4.1–4.5).
  */
 #include "zpl/zpl_impl.h"
 
@@ -61,11 +61,11 @@ append(zpl_acl_t *acl, const zfs_ace_t *ace)
 static void
 append_simple(zpl_acl_t *acl, uint16_t who, uint16_t type, uint32_t mask)
 {
-	const zfs_ace_t ace = { .z_type = type, .z_flags = who, .z_access_mask = mask };
+	const zfs_ace_t ace = {.z_type = type, .z_flags = who, .z_access_mask = mask};
 	append(acl, &ace);
 }
 
-/* ---- trivial -------------------------------------------------------------------------- */
+/* ---- trivial --------------------------------------------------------- */
 
 typedef struct trivial {
 	uint32_t allow0, deny1, deny2, owner, group, everyone;
@@ -74,16 +74,16 @@ typedef struct trivial {
 static void
 trivial_masks(uint64_t mode, trivial_t *t)
 {
-	const uint32_t masks[3] = { ACE_READ,
-		ACE_WRITE | (S_ISDIR(mode) ? ACE_DELETE_CHILD : 0), ACE_EXECUTE };
+	const uint32_t masks[3] = {
+	    ACE_READ, ACE_WRITE | (S_ISDIR(mode) ? ACE_DELETE_CHILD : 0), ACE_EXECUTE};
 
-	*t = (trivial_t){ .owner = ACE_OWNER_ALWAYS,
-		.group = ACE_OTHERS_ALWAYS,
-		.everyone = ACE_OTHERS_ALWAYS };
+	*t = (trivial_t){.owner = ACE_OWNER_ALWAYS,
+	    .group = ACE_OTHERS_ALWAYS,
+	    .everyone = ACE_OTHERS_ALWAYS};
 	for (int i = 0; i < 3; i++) {
 		const unsigned bit = 4u >> i;
 		const bool u = (mode >> 6 & bit) != 0, g = (mode >> 3 & bit) != 0,
-		           o = (mode & bit) != 0;
+			   o = (mode & bit) != 0;
 		t->owner |= u ? masks[i] : 0;
 		t->group |= g ? masks[i] : 0;
 		t->everyone |= o ? masks[i] : 0;
@@ -126,18 +126,21 @@ zpl_acl_is_trivial(const zpl_acl_t *acl)
 		const zfs_ace_t *a = &acl->a_aces[i];
 		const uint32_t m = a->z_access_mask;
 		if (!is_abstract(a) || (a->z_flags & ACE_INHERIT_FLAGS) != 0 ||
-		    (a->z_type == ACE_DENY && (m & (ACE_READ_ACL | ACE_READ_ATTR)) != 0) ||
-		    (m & ACE_DELETE) != 0 || ((m & ACE_DELETE_CHILD) != 0 && (m & 0x2) == 0))
+		    (a->z_type == ACE_DENY &&
+			(m & (ACE_READ_ACL | ACE_READ_ATTR)) != 0) ||
+		    (m & ACE_DELETE) != 0 ||
+		    ((m & ACE_DELETE_CHILD) != 0 && (m & 0x2) == 0))
 			return (false);
-		if (a->z_type == ACE_ALLOW && (a->z_flags & ACE_TYPE_FLAGS) != ACE_OWNER &&
+		if (a->z_type == ACE_ALLOW &&
+		    (a->z_flags & ACE_TYPE_FLAGS) != ACE_OWNER &&
 		    (m & (ACE_WRITE_OWNER | ACE_WRITE_ACL | ACE_WRITE_ATTR |
-		             ACE_WRITE_NAMED)) != 0)
+			     ACE_WRITE_NAMED)) != 0)
 			return (false);
 	}
 	return (true);
 }
 
-/* ---- mode ----------------------------------------------------------------------------- */
+/* ---- mode ------------------------------------------------------------ */
 
 /* Which of the classes u (4), g (2), o (1) an ACE speaks of; *other: somebody else. */
 static unsigned
@@ -166,7 +169,7 @@ uint64_t
 zpl_acl_mode(const zpl_acl_t *acl, uint64_t mode, uint64_t uid, uint64_t gid,
     bool *no_execs_denied)
 {
-	static const uint32_t bits[3] = { 0x1, 0x2, ACE_EXECUTE };
+	static const uint32_t bits[3] = {0x1, 0x2, ACE_EXECUTE};
 	uint64_t seen = 0, set = 0;
 	bool denied = false;
 
@@ -212,14 +215,15 @@ zpl_acl_flags(const zpl_acl_t *acl, uint64_t mode, uint64_t uid, uint64_t gid)
 	return (flags);
 }
 
-/* ---- stored form ---------------------------------------------------------------------- */
+/* ---- stored form ----------------------------------------------------- */
 
 void
 zpl_acl_pack(const zpl_acl_t *acl, void **bufp, uint32_t *lenp)
 {
 	uint32_t len = 0, pos = 0;
 	for (uint32_t i = 0; i < acl->a_n; i++)
-		len += (uint32_t)zfs_ace_size(acl->a_aces[i].z_type, acl->a_aces[i].z_flags);
+		len += (uint32_t)zfs_ace_size(
+		    acl->a_aces[i].z_type, acl->a_aces[i].z_flags);
 	uint8_t *b = kmem_zalloc(len, KM_SLEEP);
 	for (uint32_t i = 0; i < acl->a_n; i++)
 		pos += (uint32_t)zfs_ace_encode(1, &acl->a_aces[i], b + pos, len - pos);
@@ -236,8 +240,8 @@ zpl_acl_pack_legacy(const zpl_acl_t *acl, uint64_t version, zfs_acl_phys_t *za)
 
 	memset(za, 0, sizeof(*za));
 	for (uint32_t i = 0; i < acl->a_n; i++) {
-		const size_t n = zfs_ace_encode(
-		    av, &acl->a_aces[i], za->z_ace_data + pos, sizeof(za->z_ace_data) - pos);
+		const size_t n = zfs_ace_encode(av, &acl->a_aces[i],
+		    za->z_ace_data + pos, sizeof(za->z_ace_data) - pos);
 		if (n == 0)
 			return (ENOSPC);
 		pos += n;
@@ -274,12 +278,13 @@ get_legacy(znode_t *zp, zpl_acl_t *acl)
 	const uint64_t count = av == 0 ? za.z_acl_size : za.z_acl_count;
 	const size_t bytes = av == 0 ? count * sizeof(zfs_oldace_t) : za.z_acl_size;
 	if (za.z_acl_extern_obj == 0)
-		return (unpack(acl, av, za.z_ace_data, MIN(bytes, ZFS_ACE_SPACE), count));
+		return (
+		    unpack(acl, av, za.z_ace_data, MIN(bytes, ZFS_ACE_SPACE), count));
 	if (count > ZPL_ACL_MAX_ENTRIES || bytes > ZPL_ACL_MAX_ENTRIES * 48)
 		return (EIO);
 	uint8_t *buf = kmem_alloc(bytes, KM_SLEEP);
-	err = dmu_read(
-	    zp->z_zfsvfs->zv_os, za.z_acl_extern_obj, 0, bytes, buf, DMU_READ_NO_PREFETCH);
+	err = dmu_read(zp->z_zfsvfs->zv_os, za.z_acl_extern_obj, 0, bytes, buf,
+	    DMU_READ_NO_PREFETCH);
 	if (err == 0)
 		err = unpack(acl, av, buf, bytes, count);
 	kmem_free(buf, bytes);
@@ -317,30 +322,35 @@ zpl_acl_get(znode_t *zp, zpl_acl_t *acl)
 	if (err != 0)
 		zpl_acl_fini(acl);
 	else
-		acl->a_hints = zp->z_flags &
+		acl->a_hints =
+		    zp->z_flags &
 		    (ZPL_F_INHERIT_ACE | ZPL_F_ACL_PROTECTED | ZPL_F_ACL_DEFAULTED |
-		        ZPL_F_ACL_AUTO_INHERIT | ZPL_F_ACL_OBJ_ACE);
+			ZPL_F_ACL_AUTO_INHERIT | ZPL_F_ACL_OBJ_ACE);
 	return (err);
 }
 
-/* ---- creation ------------------------------------------------------------------------- */
+/* ---- creation -------------------------------------------------------- */
 
 static bool
 is_passthrough(unsigned aclinherit)
 {
-	return (aclinherit == ZPL_ACLI_PASSTHROUGH || aclinherit == ZPL_ACLI_PASSTHROUGH_X);
+	return (
+	    aclinherit == ZPL_ACLI_PASSTHROUGH || aclinherit == ZPL_ACLI_PASSTHROUGH_X);
 }
 
 /* One ACE of the parent as the child gets it; false: not at all. */
 static bool
-inherit_ace(const zfs_ace_t *p, uint64_t mode, unsigned how, zfs_ace_t *ace, uint64_t *hints)
+inherit_ace(
+    const zfs_ace_t *p, uint64_t mode, unsigned how, zfs_ace_t *ace, uint64_t *hints)
 {
 	const bool dir = S_ISDIR(mode);
 
-	if (p->z_type > ACE_TYPE_MAX || (how == ZPL_ACLI_NOALLOW && p->z_type == ACE_ALLOW))
+	if (p->z_type > ACE_TYPE_MAX ||
+	    (how == ZPL_ACLI_NOALLOW && p->z_type == ACE_ALLOW))
 		return (false);
 	if (!(dir && (p->z_flags & ACE_DIR_INHERIT)) &&
-	    !((p->z_flags & ACE_FILE_INHERIT) && !(dir && (p->z_flags & ACE_NO_PROPAGATE))))
+	    !((p->z_flags & ACE_FILE_INHERIT) &&
+		!(dir && (p->z_flags & ACE_NO_PROPAGATE))))
 		return (false);
 	*ace = *p;
 	if (ace->z_type == ACE_ALLOW) {
@@ -353,7 +363,8 @@ inherit_ace(const zfs_ace_t *p, uint64_t mode, unsigned how, zfs_ace_t *ace, uin
 	if (!dir || (p->z_flags & ACE_NO_PROPAGATE)) {
 		ace->z_flags &= (uint16_t)~ACE_INHERIT_FLAGS;
 	} else {
-		if ((p->z_flags & (ACE_FILE_INHERIT | ACE_DIR_INHERIT)) == ACE_FILE_INHERIT)
+		if ((p->z_flags & (ACE_FILE_INHERIT | ACE_DIR_INHERIT)) ==
+		    ACE_FILE_INHERIT)
 			ace->z_flags |= ACE_INHERIT_ONLY;
 		else
 			ace->z_flags &= (uint16_t)~ACE_INHERIT_ONLY;
@@ -363,7 +374,8 @@ inherit_ace(const zfs_ace_t *p, uint64_t mode, unsigned how, zfs_ace_t *ace, uin
 }
 
 static int
-inherit(zpl_acl_t *a, znode_t *dzp, uint64_t mode, const zpl_opts_t *zo, bool *need_chmod)
+inherit(
+    zpl_acl_t *a, znode_t *dzp, uint64_t mode, const zpl_opts_t *zo, bool *need_chmod)
 {
 	zpl_acl_t parent;
 
@@ -431,7 +443,8 @@ zpl_acl_create(
 		if (S_ISDIR(*mode))
 			acl->a_hints |= ZPL_F_ACL_AUTO_INHERIT;
 		surround(acl, &a, *mode,
-		    zo->zo_aclmode == ZPL_ACLM_GROUPMASK && !is_passthrough(zo->zo_aclinherit));
+		    zo->zo_aclmode == ZPL_ACLM_GROUPMASK &&
+			!is_passthrough(zo->zo_aclinherit));
 	} else {
 		for (uint32_t i = 0; i < a.a_n; i++)
 			append(acl, &a.a_aces[i]);
@@ -456,7 +469,8 @@ zpl_acl_chmod(zpl_acl_t *acl, const zpl_acl_t *old, uint64_t *mode, uint64_t fla
 	if (zo->zo_aclmode != ZPL_ACLM_DISCARD) {
 		for (uint32_t i = 0; i < old->a_n; i++) {
 			zfs_ace_t ace = old->a_aces[i];
-			const bool inherits = S_ISDIR(*mode) &&
+			const bool inherits =
+			    S_ISDIR(*mode) &&
 			    (ace.z_flags & (ACE_FILE_INHERIT | ACE_DIR_INHERIT)) != 0;
 			if (is_abstract(&ace) && !inherits)
 				continue;
@@ -465,7 +479,8 @@ zpl_acl_chmod(zpl_acl_t *acl, const zpl_acl_t *old, uint64_t *mode, uint64_t fla
 			append(&keep, &ace);
 		}
 	}
-	acl->a_hints = flags & (ZPL_F_ACL_PROTECTED | ZPL_F_ACL_DEFAULTED | ZPL_F_ACL_AUTO_INHERIT);
+	acl->a_hints = flags & (ZPL_F_ACL_PROTECTED | ZPL_F_ACL_DEFAULTED |
+				   ZPL_F_ACL_AUTO_INHERIT);
 	surround(acl, &keep, *mode, zo->zo_aclmode == ZPL_ACLM_GROUPMASK);
 	for (uint32_t i = 0; i < acl->a_n; i++)
 		if (acl->a_aces[i].z_flags & (ACE_FILE_INHERIT | ACE_DIR_INHERIT))

@@ -1,28 +1,29 @@
 /*
  * getattr and setattr (format/04 §2, §6.3, §6.4).
  *
- * A setattr is checked as a whole, then done: the size first (in transactions of its own, as data
- * are freed), everything else in one transaction.
+ * A setattr is checked as a whole, then done: the size first (in transactions of its
+ * own, as data are freed), everything else in one transaction.
  */
 #include "zpl/zpl_impl.h"
 
 #define RDEV_MINOR_BITS 20
-#define SETTABLE_FLAGS \
-	(ZPL_F_READONLY | ZPL_F_HIDDEN | ZPL_F_SYSTEM | ZPL_F_ARCHIVE | ZPL_F_IMMUTABLE | \
-	    ZPL_F_NOUNLINK | ZPL_F_APPENDONLY | ZPL_F_NODUMP | ZPL_F_OPAQUE | \
-	    ZPL_F_AV_QUARANTINED | ZPL_F_AV_MODIFIED | ZPL_F_OFFLINE | ZPL_F_SPARSE | \
-	    ZPL_F_PROJINHERIT)
+#define SETTABLE_FLAGS                                                                 \
+	(ZPL_F_READONLY | ZPL_F_HIDDEN | ZPL_F_SYSTEM | ZPL_F_ARCHIVE |                \
+	    ZPL_F_IMMUTABLE | ZPL_F_NOUNLINK | ZPL_F_APPENDONLY | ZPL_F_NODUMP |       \
+	    ZPL_F_OPAQUE | ZPL_F_AV_QUARANTINED | ZPL_F_AV_MODIFIED | ZPL_F_OFFLINE |  \
+	    ZPL_F_SPARSE | ZPL_F_PROJINHERIT)
 /* Those that protect a file are root's to set and clear. */
-#define PRIVILEGED_FLAGS \
-	(ZPL_F_IMMUTABLE | ZPL_F_NOUNLINK | ZPL_F_APPENDONLY | ZPL_F_AV_QUARANTINED | \
+#define PRIVILEGED_FLAGS                                                               \
+	(ZPL_F_IMMUTABLE | ZPL_F_NOUNLINK | ZPL_F_APPENDONLY | ZPL_F_AV_QUARANTINED |  \
 	    ZPL_F_AV_MODIFIED)
 
-/* ---- getattr -------------------------------------------------------------------------- */
+/* ---- getattr --------------------------------------------------------- */
 
 static struct timespec
 to_timespec(const uint64_t t[2])
 {
-	return ((struct timespec){ .tv_sec = (time_t)t[0], .tv_nsec = (long)(t[1] % NANOSEC) });
+	return ((struct timespec){
+	    .tv_sec = (time_t)t[0], .tv_nsec = (long)(t[1] % NANOSEC)});
 }
 
 static void
@@ -34,7 +35,8 @@ get_rdev(const znode_t *zp, zpl_attr_t *za)
 		za->za_rdev_minor = (uint32_t)zp->z_rdev;
 	} else {
 		za->za_rdev_major = (uint32_t)(zp->z_rdev >> RDEV_MINOR_BITS);
-		za->za_rdev_minor = (uint32_t)zp->z_rdev & ((1u << RDEV_MINOR_BITS) - 1);
+		za->za_rdev_minor =
+		    (uint32_t)zp->z_rdev & ((1u << RDEV_MINOR_BITS) - 1);
 	}
 }
 
@@ -48,22 +50,23 @@ getattr_impl(znode_t *zp, zpl_attr_t *za)
 
 	rw_enter(&zp->z_lock, RW_READER);
 	dmu_object_size_from_db(zp->z_sa.sh_bonus, &blksz, &nblk);
-	*za = (zpl_attr_t){ .za_object = zp->z_id,
-		.za_gen = zp->z_gen,
-		.za_mode = zp->z_type | ((uint32_t)zp->z_mode & 07777),
-		.za_nlink = zp->z_links,
-		.za_uid = (uint32_t)zp->z_uid,
-		.za_gid = (uint32_t)zp->z_gid,
-		.za_size = zp->z_size,
-		.za_atime = to_timespec(zp->z_time[ZT_ATIME]),
-		.za_mtime = to_timespec(zp->z_time[ZT_MTIME]),
-		.za_ctime = to_timespec(zp->z_time[ZT_CTIME]),
-		.za_btime = to_timespec(zp->z_time[ZT_CRTIME]),
-		.za_blksize = blksz != 0 ? blksz
-		                         : (uint32_t)dmu_objset_props(zv->zv_os)->op_recordsize,
-		.za_blocks = nblk,
-		.za_flags = zp->z_flags,
-		.za_projid = zp->z_projid };
+	*za = (zpl_attr_t){.za_object = zp->z_id,
+	    .za_gen = zp->z_gen,
+	    .za_mode = zp->z_type | ((uint32_t)zp->z_mode & 07777),
+	    .za_nlink = zp->z_links,
+	    .za_uid = (uint32_t)zp->z_uid,
+	    .za_gid = (uint32_t)zp->z_gid,
+	    .za_size = zp->z_size,
+	    .za_atime = to_timespec(zp->z_time[ZT_ATIME]),
+	    .za_mtime = to_timespec(zp->z_time[ZT_MTIME]),
+	    .za_ctime = to_timespec(zp->z_time[ZT_CTIME]),
+	    .za_btime = to_timespec(zp->z_time[ZT_CRTIME]),
+	    .za_blksize = blksz != 0
+			      ? blksz
+			      : (uint32_t)dmu_objset_props(zv->zv_os)->op_recordsize,
+	    .za_blocks = nblk,
+	    .za_flags = zp->z_flags,
+	    .za_projid = zp->z_projid};
 	if (zp->z_type == S_IFCHR || zp->z_type == S_IFBLK)
 		get_rdev(zp, za);
 	rw_exit(&zp->z_lock);
@@ -82,7 +85,7 @@ zpl_getattr(znode_t *zp, zpl_attr_t *za)
 	return (0);
 }
 
-/* ---- checking ------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------- */
 
 static int
 check_flags(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr)
@@ -127,7 +130,8 @@ check(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr)
 	}
 	if ((m & ZPL_AT_SIZE) && (zp->z_flags & (ZPL_F_READONLY | ZPL_F_APPENDONLY)))
 		return (EPERM);
-	if ((zp->z_flags & ZPL_F_APPENDONLY) && (m & (ZPL_AT_UID | ZPL_AT_GID | ZPL_AT_MODE)))
+	if ((zp->z_flags & ZPL_F_APPENDONLY) &&
+	    (m & (ZPL_AT_UID | ZPL_AT_GID | ZPL_AT_MODE)))
 		return (EPERM);
 	if ((m & (ZPL_AT_MODE | ZPL_AT_BTIME)) && !zpl_cred_owns(cr, zp))
 		return (EPERM);
@@ -139,7 +143,8 @@ check(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr)
 	if (err == 0 && (m & ZPL_AT_FLAGS))
 		err = check_flags(zp, za, cr);
 	if (err == 0 && (m & ZPL_AT_PROJID)) {
-		if (!zp->z_zfsvfs->zv_project || (zp->z_type != S_IFREG && !z_isdir(zp)))
+		if (!zp->z_zfsvfs->zv_project ||
+		    (zp->z_type != S_IFREG && !z_isdir(zp)))
 			err = ENOTSUP;
 		else if (za->za_projid >= UINT32_MAX)
 			err = EINVAL;
@@ -149,14 +154,14 @@ check(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr)
 	return (err);
 }
 
-/* ---- changing ------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------- */
 
 /* What the transaction will write. */
 typedef struct setattr_op {
-	uint32_t mask;         /* ZM() */
-	zpl_acl_t acl;         /* new ACL, if it changes */
+	uint32_t mask; /* ZM() */
+	zpl_acl_t acl; /* new ACL, if it changes */
 	bool new_acl;
-	bool canonical;        /* PROJID gets its slot */
+	bool canonical; /* PROJID gets its slot */
 } setattr_op_t;
 
 static void
@@ -212,15 +217,16 @@ recompute_mode(znode_t *zp, setattr_op_t *op)
 }
 
 static int
-change_owner(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr, const zpl_opts_t *zo,
-    setattr_op_t *op)
+change_owner(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr,
+    const zpl_opts_t *zo, setattr_op_t *op)
 {
 	if (za->za_mask & ZPL_AT_UID)
 		zp->z_uid = za->za_uid;
 	if (za->za_mask & ZPL_AT_GID)
 		zp->z_gid = za->za_gid;
 	op->mask |= ZM(SA_UID) | ZM(SA_GID);
-	if (!cr->privileged && !z_isdir(zp) && (zp->z_mode & (S_ISUID | S_ISGID)) != 0) {
+	if (!cr->privileged && !z_isdir(zp) &&
+	    (zp->z_mode & (S_ISUID | S_ISGID)) != 0) {
 		zp->z_mode &= ~(uint64_t)(S_ISUID | S_ISGID);
 		op->mask |= ZM(SA_MODE);
 	}
@@ -240,7 +246,8 @@ apply(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr, const zpl_opts_t 
 	if (m & (ZPL_AT_UID | ZPL_AT_GID))
 		err = change_owner(zp, za, cr, zo, op);
 	if (err == 0 && (m & ZPL_AT_MODE))
-		err = change_mode(zp, allowed_mode(zp, za->za_mode, zp->z_gid, cr), zo, op);
+		err = change_mode(
+		    zp, allowed_mode(zp, za->za_mode, zp->z_gid, cr), zo, op);
 	if (err != 0)
 		return (err);
 	if ((m & ZPL_AT_KILL_SUID) && (zp->z_mode & 0111)) {
@@ -272,7 +279,8 @@ apply(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr, const zpl_opts_t 
 		op->mask |= ZM(SA_CRTIME);
 	}
 	if (m & ZPL_AT_FLAGS) {
-		zp->z_flags = (zp->z_flags & ~za->za_flags_mask) | (za->za_flags & za->za_flags_mask);
+		zp->z_flags = (zp->z_flags & ~za->za_flags_mask) |
+			      (za->za_flags & za->za_flags_mask);
 		op->mask |= ZM(SA_FLAGS);
 	}
 	if (m & ZPL_AT_PROJID) {
@@ -292,14 +300,16 @@ store(znode_t *zp, setattr_op_t *op, dmu_tx_t *tx)
 
 	if (op->new_acl) {
 		zp->z_flags &= ~ZPL_F_ACL_ALL;
-		zp->z_flags |= zpl_acl_flags(&op->acl, zp->z_mode, zp->z_uid, zp->z_gid);
+		zp->z_flags |=
+		    zpl_acl_flags(&op->acl, zp->z_mode, zp->z_uid, zp->z_gid);
 		op->mask |= ZM(SA_FLAGS);
 		if (sa_is_legacy(&zp->z_sa)) {
 			zfs_acl_phys_t za, old;
 			err = sa_lookup(&zp->z_sa, SA_ZNODE_ACL, &old, sizeof(old));
 			if (err == 0)
-				err = zpl_acl_pack_legacy(&op->acl, zp->z_zfsvfs->zv_version, &za);
-			const sa_change_t sc = { SA_ZNODE_ACL, &za, sizeof(za) };
+				err = zpl_acl_pack_legacy(
+				    &op->acl, zp->z_zfsvfs->zv_version, &za);
+			const sa_change_t sc = {SA_ZNODE_ACL, &za, sizeof(za)};
 			if (err == 0)
 				err = sa_update(&zp->z_sa, &sc, 1, tx);
 			if (err == 0 && old.z_acl_extern_obj != 0)
@@ -310,14 +320,14 @@ store(znode_t *zp, setattr_op_t *op, dmu_tx_t *tx)
 			void *aces;
 			uint32_t len;
 			zpl_acl_pack(&op->acl, &aces, &len);
-			const sa_change_t sc[2] = { { SA_DACL_COUNT, &count, 8 },
-				{ SA_DACL_ACES, aces, len } };
+			const sa_change_t sc[2] = {
+			    {SA_DACL_COUNT, &count, 8}, {SA_DACL_ACES, aces, len}};
 			err = sa_update(&zp->z_sa, sc, 2, tx);
 			kmem_free(aces, len);
 		}
 	}
 	if (err == 0 && op->canonical) {
-		const sa_change_t sc = { SA_PROJID, &zp->z_projid, 8 };
+		const sa_change_t sc = {SA_PROJID, &zp->z_projid, 8};
 		err = sa_update_canonical(&zp->z_sa, &sc, 1, tx);
 	}
 	if (err == 0)
@@ -335,7 +345,8 @@ check_quota(znode_t *zp, const zpl_attr_t *za)
 	return (zpl_quota_check(zp->z_zfsvfs,
 	    (m & ZPL_AT_UID) && za->za_uid != zp->z_uid ? za->za_uid : UINT64_MAX,
 	    (m & ZPL_AT_GID) && za->za_gid != zp->z_gid ? za->za_gid : UINT64_MAX,
-	    (m & ZPL_AT_PROJID) && za->za_projid != zp->z_projid ? za->za_projid : 0, true, true));
+	    (m & ZPL_AT_PROJID) && za->za_projid != zp->z_projid ? za->za_projid : 0,
+	    true, true));
 }
 
 /* The external ACL of an old file goes when it gets a new one. */
@@ -345,7 +356,8 @@ hold_legacy_acl(dmu_tx_t *tx, znode_t *zp)
 	zfs_acl_phys_t za;
 	rw_enter(&zp->z_lock, RW_READER);
 	if (sa_is_legacy(&zp->z_sa) &&
-	    sa_lookup(&zp->z_sa, SA_ZNODE_ACL, &za, sizeof(za)) == 0 && za.z_acl_extern_obj != 0)
+	    sa_lookup(&zp->z_sa, SA_ZNODE_ACL, &za, sizeof(za)) == 0 &&
+	    za.z_acl_extern_obj != 0)
 		dmu_tx_hold_free(tx, za.z_acl_extern_obj, 0, DMU_OBJECT_END);
 	rw_exit(&zp->z_lock);
 }
@@ -359,7 +371,8 @@ follow_xattr_dir(znode_t *zp, const zpl_attr_t *za)
 
 	xa.za_mask &= ZPL_AT_UID | ZPL_AT_GID | ZPL_AT_PROJID;
 	/* attributes have none themselves, whatever a damaged object says */
-	if (xa.za_mask == 0 || z_isxattr(zp) || zpl_xattr_dir(zp, false, &zpl_root_cred, &xdzp) != 0)
+	if (xa.za_mask == 0 || z_isxattr(zp) ||
+	    zpl_xattr_dir(zp, false, &zpl_root_cred, &xdzp) != 0)
 		return;
 	(void)zpl_setattr_impl(xdzp, &xa, &zpl_root_cred);
 	znode_rele(xdzp);
@@ -370,7 +383,7 @@ zpl_setattr_impl(znode_t *zp, const zpl_attr_t *za, const zpl_cred_t *cr)
 {
 	const zpl_opts_t zo = zpl_opts_now(zp->z_zfsvfs);
 	const uint32_t rest = za->za_mask & ~(uint32_t)ZPL_AT_SIZE;
-	setattr_op_t op = { 0 };
+	setattr_op_t op = {0};
 
 	rw_enter(&zp->z_lock, RW_READER);
 	int err = check(zp, za, cr);

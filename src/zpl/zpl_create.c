@@ -40,14 +40,16 @@ make_master(zfsvfs_t *zv, uint64_t norm, uint64_t *sa_master, dmu_tx_t *tx)
 		err = master_add(os, "SA_ATTRS", *sa_master, tx);
 	}
 	if (err == 0) {
-		zv->zv_unlinked = zap_create(os, DMU_OT_UNLINKED_SET, DMU_OT_NONE, 0, tx);
+		zv->zv_unlinked =
+		    zap_create(os, DMU_OT_UNLINKED_SET, DMU_OT_NONE, 0, tx);
 		err = master_add(os, "DELETE_QUEUE", zv->zv_unlinked, tx);
 	}
 	return (err);
 }
 
 int
-zpl_create_fs(objset_t *os, const nvlist_t *zplprops, uint32_t uid, uint32_t gid, dmu_tx_t *tx)
+zpl_create_fs(
+    objset_t *os, const nvlist_t *zplprops, uint32_t uid, uint32_t gid, dmu_tx_t *tx)
 {
 	const uint64_t norm = prop_or(zplprops, "normalization", 0);
 	const uint64_t cs = prop_or(zplprops, "casesensitivity", ZPL_CASE_SENSITIVE);
@@ -77,10 +79,10 @@ zpl_create_fs(objset_t *os, const nvlist_t *zplprops, uint32_t uid, uint32_t gid
 	if (err == 0)
 		err = sa_os_open(os, sa_master, &zv->zv_sa);
 	if (err == 0) {
-		const zpl_newattr_t na = { .na_mode = S_IFDIR | 0755,
-			.na_uid = uid,
-			.na_gid = gid,
-			.na_project = zv->zv_project };
+		const zpl_newattr_t na = {.na_mode = S_IFDIR | 0755,
+		    .na_uid = uid,
+		    .na_gid = gid,
+		    .na_project = zv->zv_project};
 		znode_t *root;
 		err = zpl_make(zv, NULL, &na, tx, &root);
 		if (err == 0) {
@@ -99,16 +101,16 @@ zpl_get_zplprop(objset_t *os, const char *name, uint64_t *value)
 		const char *prop, *key;
 		uint64_t dflt;
 	} props[] = {
-		{ "version", "VERSION", ZPL_VERSION_MAX },
-		{ "normalization", "normalization", 0 },
-		{ "utf8only", "utf8only", 0 },
-		{ "casesensitivity", "casesensitivity", 0 },
-		{ "defaultuserquota", "defaultuserquota", 0 },
-		{ "defaultgroupquota", "defaultgroupquota", 0 },
-		{ "defaultprojectquota", "defaultprojectquota", 0 },
-		{ "defaultuserobjquota", "defaultuserobjquota", 0 },
-		{ "defaultgroupobjquota", "defaultgroupobjquota", 0 },
-		{ "defaultprojectobjquota", "defaultprojectobjquota", 0 },
+	    {"version", "VERSION", ZPL_VERSION_MAX},
+	    {"normalization", "normalization", 0},
+	    {"utf8only", "utf8only", 0},
+	    {"casesensitivity", "casesensitivity", 0},
+	    {"defaultuserquota", "defaultuserquota", 0},
+	    {"defaultgroupquota", "defaultgroupquota", 0},
+	    {"defaultprojectquota", "defaultprojectquota", 0},
+	    {"defaultuserobjquota", "defaultuserobjquota", 0},
+	    {"defaultgroupobjquota", "defaultgroupobjquota", 0},
+	    {"defaultprojectobjquota", "defaultprojectobjquota", 0},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(props); i++) {
 		if (strcmp(props[i].prop, name) != 0)
@@ -142,11 +144,13 @@ zpl_set_version(zfsvfs_t *zv, uint64_t version)
 	dmu_tx_hold_zap(tx, DMU_NEW_OBJECT, true, NULL);
 	err = zpl_tx_assign(tx);
 	if (err == 0) {
-		const bool sa = zv->zv_version < ZPL_VERSION_SA && version >= ZPL_VERSION_SA;
+		const bool sa =
+		    zv->zv_version < ZPL_VERSION_SA && version >= ZPL_VERSION_SA;
 		uint64_t master = 0;
 		err = master_add(zv->zv_os, "VERSION", version, tx);
 		if (err == 0 && sa) {
-			master = zap_create(zv->zv_os, DMU_OT_SA_MASTER_NODE, DMU_OT_NONE, 0, tx);
+			master = zap_create(
+			    zv->zv_os, DMU_OT_SA_MASTER_NODE, DMU_OT_NONE, 0, tx);
 			err = master_add(zv->zv_os, "SA_ATTRS", master, tx);
 		}
 		dmu_tx_commit(tx);
@@ -155,7 +159,7 @@ zpl_set_version(zfsvfs_t *zv, uint64_t version)
 		if (err == 0) {
 			__atomic_store_n(&zv->zv_version, version, __ATOMIC_RELEASE);
 			zv->zv_project = version >= ZPL_VERSION_SA &&
-			    zpl_has_project_quota(zv->zv_os);
+					 zpl_has_project_quota(zv->zv_os);
 		}
 	}
 	zpl_exit(zv);
@@ -163,8 +167,8 @@ zpl_set_version(zfsvfs_t *zv, uint64_t version)
 }
 
 bool
-zpl_bonus_owner(objset_t *os, dmu_object_type_t bonustype, const void *bonus, uint64_t len,
-    uint64_t *uid, uint64_t *gid, uint64_t *projid)
+zpl_bonus_owner(objset_t *os, dmu_object_type_t bonustype, const void *bonus,
+    uint64_t len, uint64_t *uid, uint64_t *gid, uint64_t *projid)
 {
 	const uint8_t *b = bonus;
 	uint16_t layout;

@@ -1,12 +1,12 @@
 /*
- * Directories: names, their locks, entries, and what an entry does to the two objects it
- * connects (format/04 §3, §2.3, §2.4).
+ * Directories: names, their locks, entries, and what an entry does to the two objects
+ * it connects (format/04 §3, §2.3, §2.4).
  */
 #include "zpl/zpl_impl.h"
 #include "codec/crc64.h"
 #include "codec/unicode.h"
 
-/* ---- names ---------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------- */
 
 int
 zpl_name_check(zfsvfs_t *zv, const char *name, bool create)
@@ -32,7 +32,8 @@ zpl_name_hash(zfsvfs_t *zv, const char *name)
 	char buf[ZAP_MAXNAMELEN_NEW];
 	size_t len = strlen(name), room = sizeof(buf);
 
-	if (zv->zv_norm != 0 && u8_textprep(name, len, (int)zv->zv_norm, buf, &room) == 0)
+	if (zv->zv_norm != 0 &&
+	    u8_textprep(name, len, (int)zv->zv_norm, buf, &room) == 0)
 		return (crc64(1, buf, room));
 	return (crc64(1, name, len));
 }
@@ -50,7 +51,7 @@ name_conflict(znode_t *dzp, const zpl_namelock_t *nl)
 void
 zpl_name_lock(zpl_namelock_t *nl, znode_t *dzp, uint64_t hash, bool excl)
 {
-	*nl = (zpl_namelock_t){ .nl_dir = dzp, .nl_hash = hash, .nl_excl = excl };
+	*nl = (zpl_namelock_t){.nl_dir = dzp, .nl_hash = hash, .nl_excl = excl};
 	mutex_enter(&dzp->z_names_lock);
 	list_insert_tail(&dzp->z_names, nl);
 	while (name_conflict(dzp, nl))
@@ -69,7 +70,7 @@ zpl_name_unlock(zpl_namelock_t *nl)
 	mutex_exit(&dzp->z_names_lock);
 }
 
-/* ---- entries -------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------- */
 
 /* The table of §3.3. */
 static uint32_t
@@ -84,8 +85,8 @@ match_type(const zfsvfs_t *zv, int flags)
 }
 
 int
-zpl_dirent_get(znode_t *dzp, const char *name, int flags, uint64_t *valuep, char *realname,
-    size_t rn_len)
+zpl_dirent_get(znode_t *dzp, const char *name, int flags, uint64_t *valuep,
+    char *realname, size_t rn_len)
 {
 	zfsvfs_t *zv = dzp->z_zfsvfs;
 	const uint32_t mt = match_type(zv, flags);
@@ -113,8 +114,8 @@ zpl_dirent_get(znode_t *dzp, const char *name, int flags, uint64_t *valuep, char
 }
 
 int
-zpl_dirent_lookup(znode_t *dzp, const char *name, int flags, znode_t **zpp, char *realname,
-    size_t rn_len)
+zpl_dirent_lookup(znode_t *dzp, const char *name, int flags, znode_t **zpp,
+    char *realname, size_t rn_len)
 {
 	uint64_t v;
 	znode_t *zp;
@@ -140,9 +141,8 @@ zpl_tx_hold_dir(dmu_tx_t *tx, znode_t *dzp, bool add, const char *name)
 static uint64_t
 dirent_value(const znode_t *zp)
 {
-	const unsigned type = zp->z_zfsvfs->zv_version >= 2
-	    ? (unsigned)(zp->z_mode & S_IFMT) >> 12
-	    : 0;
+	const unsigned type =
+	    zp->z_zfsvfs->zv_version >= 2 ? (unsigned)(zp->z_mode & S_IFMT) >> 12 : 0;
 	return (ZFS_DIRENT_MAKE(type, zp->z_id));
 }
 
@@ -156,12 +156,13 @@ dir_changed(znode_t *dzp, int entries, int subdirs, dmu_tx_t *tx)
 	dzp->z_size += (uint64_t)entries;
 	dzp->z_links += (uint64_t)subdirs;
 	return (znode_store(dzp,
-	    znode_touch(dzp, ZM(SA_MTIME) | ZM(SA_CTIME)) | ZM(SA_SIZE) | ZM(SA_LINKS), tx));
+	    znode_touch(dzp, ZM(SA_MTIME) | ZM(SA_CTIME)) | ZM(SA_SIZE) | ZM(SA_LINKS),
+	    tx));
 }
 
 /*
- * Before the entry is made: the directory lives and will not be removed meanwhile, and the
- * object has a link in memory for it, so that a concurrent unlink of its last name
+ * Before the entry is made: the directory lives and will not be removed meanwhile, and
+ * the object has a link in memory for it, so that a concurrent unlink of its last name
  * does not take it for nameless.
  */
 static int
@@ -219,13 +220,15 @@ zpl_link_create(znode_t *dzp, const char *name, znode_t *zp, int flags, dmu_tx_t
 		return (err);
 	}
 	if (strlen(name) >= ZAP_MAXNAMELEN && zv->zv_ops.zdo_activate_feature != NULL)
-		zv->zv_ops.zdo_activate_feature(zv->zv_ops_arg, SPA_FEATURE_LONGNAME, tx);
+		zv->zv_ops.zdo_activate_feature(
+		    zv->zv_ops_arg, SPA_FEATURE_LONGNAME, tx);
 
 	znode_lock2(dzp, zp);
 	if (!(flags & ZD_NEW)) {
 		err = znode_upgrade(zp, tx);
 		zp->z_parent = dzp->z_id;
-		uint32_t mask = znode_touch(zp, ZM(SA_CTIME)) | ZM(SA_LINKS) | ZM(SA_PARENT);
+		uint32_t mask =
+		    znode_touch(zp, ZM(SA_CTIME)) | ZM(SA_LINKS) | ZM(SA_PARENT);
 		if ((flags & ZD_RENAMING) && zv->zv_version >= ZPL_VERSION_FUID) {
 			zp->z_flags |= ZPL_F_AV_MODIFIED;
 			mask |= ZM(SA_FLAGS);
@@ -289,7 +292,8 @@ zpl_link_destroy(znode_t *dzp, const char *name, znode_t *zp, int flags, dmu_tx_
 		err = znode_upgrade(zp, tx);
 		zp->z_links = last ? 0 : zp->z_links - 1;
 		if (err == 0)
-			err = znode_store(zp, znode_touch(zp, ZM(SA_CTIME)) | ZM(SA_LINKS), tx);
+			err = znode_store(
+			    zp, znode_touch(zp, ZM(SA_CTIME)) | ZM(SA_LINKS), tx);
 	}
 	if (err == 0)
 		err = dir_changed(dzp, -1, subdir, tx);

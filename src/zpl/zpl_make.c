@@ -1,12 +1,12 @@
 /*
- * New objects: who owns them, what they start with, in which order (format/04 §1.6, §4.5,
- * §5.4, §6.4).
+ * New objects: who owns them, what they start with, in which order (format/04 §1.6,
+ * §4.5, §5.4, §6.4).
  */
 #include "zpl/zpl_impl.h"
 
 #define LEGACY_BONUS sizeof(znode_phys_t)
 
-/* ---- attributes of the newcomer ------------------------------------------------------- */
+/* ---- attributes of the newcomer -------------------------------------- */
 
 int
 zpl_newattr_init(zpl_newattr_t *na, znode_t *dzp, uint32_t mode, const zpl_cred_t *cr)
@@ -15,10 +15,10 @@ zpl_newattr_init(zpl_newattr_t *na, znode_t *dzp, uint32_t mode, const zpl_cred_
 	const zpl_opts_t zo = zpl_opts_now(zv);
 	const bool proj_type = S_ISREG(mode) || S_ISDIR(mode);
 
-	*na = (zpl_newattr_t){ .na_mode = mode, .na_uid = cr->uid, .na_gid = cr->gid };
+	*na = (zpl_newattr_t){.na_mode = mode, .na_uid = cr->uid, .na_gid = cr->gid};
 	rw_enter(&dzp->z_lock, RW_READER);
 	const uint64_t dmode = dzp->z_mode, dgid = dzp->z_gid, dflags = dzp->z_flags,
-	               dproj = dzp->z_projid;
+		       dproj = dzp->z_projid;
 	rw_exit(&dzp->z_lock);
 	if (dmode & S_ISGID) {
 		na->na_gid = dgid;
@@ -65,7 +65,7 @@ zpl_tx_hold_new(dmu_tx_t *tx, zfsvfs_t *zv)
 	sa_tx_hold_tables(zv->zv_sa, tx);
 }
 
-/* ---- making --------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------- */
 
 static uint64_t
 alloc_object(zfsvfs_t *zv, const zpl_newattr_t *na, dmu_tx_t *tx)
@@ -78,7 +78,8 @@ alloc_object(zfsvfs_t *zv, const zpl_newattr_t *na, dmu_tx_t *tx)
 
 	if (legacy) {
 		bonuslen = LEGACY_BONUS;
-		if (na->na_symlink != NULL && LEGACY_BONUS + strlen(na->na_symlink) <= 320)
+		if (na->na_symlink != NULL &&
+		    LEGACY_BONUS + strlen(na->na_symlink) <= 320)
 			bonuslen += (int)strlen(na->na_symlink);
 	}
 	if (S_ISDIR(na->na_mode))
@@ -125,12 +126,13 @@ store_legacy_symlink(znode_t *zp, const char *target, dmu_tx_t *tx)
 	const uint32_t len = (uint32_t)strlen(target);
 
 	if (LEGACY_BONUS + len <= zp->z_sa.sh_bonus->db_size) {
-		const sa_change_t sc = { SA_SYMLINK, target, len };
+		const sa_change_t sc = {SA_SYMLINK, target, len};
 		return (sa_update(&zp->z_sa, &sc, 1, tx));
 	}
 	int err = 0;
 	if (len > 512)
-		err = dmu_object_set_blocksize(os, zp->z_id, P2ROUNDUP((uint64_t)len, 512), 0, tx);
+		err = dmu_object_set_blocksize(
+		    os, zp->z_id, P2ROUNDUP((uint64_t)len, 512), 0, tx);
 	if (err == 0)
 		err = dmu_write(os, zp->z_id, 0, len, target, tx);
 	return (err);
@@ -140,13 +142,14 @@ static int
 store_legacy(znode_t *zp, const zpl_newattr_t *na, const zpl_acl_t *acl, dmu_tx_t *tx)
 {
 	zfs_acl_phys_t za;
-	const uint32_t mask = ZM(SA_MODE) | ZM(SA_SIZE) | ZM(SA_GEN) | ZM(SA_UID) | ZM(SA_GID) |
-	    ZM(SA_PARENT) | ZM(SA_FLAGS) | ZM(SA_ATIME) | ZM(SA_MTIME) | ZM(SA_CTIME) |
-	    ZM(SA_CRTIME) | ZM(SA_LINKS) | ZM(SA_RDEV) | ZM(SA_XATTR);
+	const uint32_t mask = ZM(SA_MODE) | ZM(SA_SIZE) | ZM(SA_GEN) | ZM(SA_UID) |
+			      ZM(SA_GID) | ZM(SA_PARENT) | ZM(SA_FLAGS) | ZM(SA_ATIME) |
+			      ZM(SA_MTIME) | ZM(SA_CTIME) | ZM(SA_CRTIME) |
+			      ZM(SA_LINKS) | ZM(SA_RDEV) | ZM(SA_XATTR);
 	int err = zpl_acl_pack_legacy(acl, zp->z_zfsvfs->zv_version, &za);
 	if (err != 0)
 		return (err);
-	const sa_change_t sc = { SA_ZNODE_ACL, &za, sizeof(za) };
+	const sa_change_t sc = {SA_ZNODE_ACL, &za, sizeof(za)};
 	rw_enter(&zp->z_lock, RW_WRITER);
 	err = znode_store(zp, mask, tx);
 	if (err == 0)
@@ -168,32 +171,33 @@ store_sa(znode_t *zp, const zpl_newattr_t *na, const zpl_acl_t *acl, dmu_tx_t *t
 	int n = 0;
 
 	zpl_acl_pack(acl, &aces, &aceslen);
-	sc[n++] = (sa_change_t){ SA_MODE, &zp->z_mode, 8 };
-	sc[n++] = (sa_change_t){ SA_SIZE, &zp->z_size, 8 };
-	sc[n++] = (sa_change_t){ SA_GEN, &zp->z_gen, 8 };
-	sc[n++] = (sa_change_t){ SA_UID, &zp->z_uid, 8 };
-	sc[n++] = (sa_change_t){ SA_GID, &zp->z_gid, 8 };
-	sc[n++] = (sa_change_t){ SA_PARENT, &zp->z_parent, 8 };
-	sc[n++] = (sa_change_t){ SA_FLAGS, &zp->z_flags, 8 };
+	sc[n++] = (sa_change_t){SA_MODE, &zp->z_mode, 8};
+	sc[n++] = (sa_change_t){SA_SIZE, &zp->z_size, 8};
+	sc[n++] = (sa_change_t){SA_GEN, &zp->z_gen, 8};
+	sc[n++] = (sa_change_t){SA_UID, &zp->z_uid, 8};
+	sc[n++] = (sa_change_t){SA_GID, &zp->z_gid, 8};
+	sc[n++] = (sa_change_t){SA_PARENT, &zp->z_parent, 8};
+	sc[n++] = (sa_change_t){SA_FLAGS, &zp->z_flags, 8};
 	for (int i = 0; i < ZT_TIMES; i++)
-		sc[n++] = (sa_change_t){ SA_ATIME + (zpl_sa_t)i, zp->z_time[i], 16 };
-	sc[n++] = (sa_change_t){ SA_LINKS, &zp->z_links, 8 };
+		sc[n++] = (sa_change_t){SA_ATIME + (zpl_sa_t)i, zp->z_time[i], 16};
+	sc[n++] = (sa_change_t){SA_LINKS, &zp->z_links, 8};
 	if (na->na_project)
-		sc[n++] = (sa_change_t){ SA_PROJID, &zp->z_projid, 8 };
+		sc[n++] = (sa_change_t){SA_PROJID, &zp->z_projid, 8};
 	if (S_ISCHR(na->na_mode) || S_ISBLK(na->na_mode))
-		sc[n++] = (sa_change_t){ SA_RDEV, &zp->z_rdev, 8 };
-	sc[n++] = (sa_change_t){ SA_DACL_COUNT, &count, 8 };
-	sc[n++] = (sa_change_t){ SA_DACL_ACES, aces, aceslen };
+		sc[n++] = (sa_change_t){SA_RDEV, &zp->z_rdev, 8};
+	sc[n++] = (sa_change_t){SA_DACL_COUNT, &count, 8};
+	sc[n++] = (sa_change_t){SA_DACL_ACES, aces, aceslen};
 	if (na->na_symlink != NULL)
-		sc[n++] = (sa_change_t){ SA_SYMLINK, na->na_symlink,
-			(uint32_t)strlen(na->na_symlink) };
+		sc[n++] = (sa_change_t){
+		    SA_SYMLINK, na->na_symlink, (uint32_t)strlen(na->na_symlink)};
 	const int err = sa_create(&zp->z_sa, sc, n, tx);
 	kmem_free(aces, aceslen);
 	return (err);
 }
 
 int
-zpl_make(zfsvfs_t *zv, znode_t *dzp, const zpl_newattr_t *na, dmu_tx_t *tx, znode_t **zpp)
+zpl_make(
+    zfsvfs_t *zv, znode_t *dzp, const zpl_newattr_t *na, dmu_tx_t *tx, znode_t **zpp)
 {
 	static const char tag[] = "znode";
 	const zpl_opts_t zo = zpl_opts_now(zv);
@@ -202,15 +206,16 @@ zpl_make(zfsvfs_t *zv, znode_t *dzp, const zpl_newattr_t *na, dmu_tx_t *tx, znod
 	uint64_t mode = na->na_mode;
 	dmu_buf_t *db;
 
-	int err = zpl_acl_create(&acl, dzp, &mode, (na->na_flags & ZPL_F_XATTR) != 0, &zo);
+	int err =
+	    zpl_acl_create(&acl, dzp, &mode, (na->na_flags & ZPL_F_XATTR) != 0, &zo);
 	if (err != 0)
 		return (err);
 	a.na_mode = (uint32_t)mode;
 	a.na_flags |= zpl_acl_flags(&acl, mode, na->na_uid, na->na_gid);
 	const uint64_t object = alloc_object(zv, &a, tx);
 	/*
-	 * Whoever asks for this number from here on waits until the znode is in the cache; who
-	 * asked before has seen an object without attributes, that is none.
+	 * Whoever asks for this number from here on waits until the znode is in the
+	 * cache; who asked before has seen an object without attributes, that is none.
 	 */
 	kmutex_t *m = znode_load_lock(zv, object);
 	mutex_enter(m);
@@ -248,6 +253,7 @@ zpl_unmake(znode_t *zp, dmu_tx_t *tx)
 	if (err == 0)
 		err = zpl_unlinked_add(zp, tx);
 	if (err != 0)
-		spl_log(LOG_WARNING, "object %" PRIu64 " is left without a name: error %d",
-		    zp->z_id, err);
+		spl_log(LOG_WARNING,
+		    "object %" PRIu64 " is left without a name: error %d", zp->z_id,
+		    err);
 }

@@ -19,10 +19,10 @@ is_ctldir(znode_t *dzp, const char *name)
 {
 	zfsvfs_t *zv = dzp->z_zfsvfs;
 	return (dzp->z_id == zv->zv_root && strcmp(name, ".zfs") == 0 &&
-	    zpl_opts_now(zv).zo_ctldir);
+		zpl_opts_now(zv).zo_ctldir);
 }
 
-/* ---- lookup --------------------------------------------------------------------------- */
+/* ---- lookup ---------------------------------------------------------- */
 
 static int
 lookup_dot(znode_t *dzp, const char *name, znode_t **zpp)
@@ -65,7 +65,7 @@ zpl_lookup(znode_t *dzp, const char *name, const zpl_cred_t *cr, znode_t **zpp,
 	return (err == ENOTSUP ? ENOENT : err);
 }
 
-/* ---- creation ------------------------------------------------------------------------- */
+/* ---- creation -------------------------------------------------------- */
 
 /* In one transaction: object, entry. The name is locked and free. */
 static int
@@ -153,8 +153,8 @@ create_begin(znode_t *dzp, const char *name, uint32_t mode, const zpl_cred_t *cr
 }
 
 static int
-create_any(znode_t *dzp, const char *name, uint32_t mode, uint64_t rdev, const char *target,
-    const zpl_cred_t *cr, znode_t **zpp)
+create_any(znode_t *dzp, const char *name, uint32_t mode, uint64_t rdev,
+    const char *target, const zpl_cred_t *cr, znode_t **zpp)
 {
 	zpl_newattr_t na;
 	int err = create_begin(dzp, name, mode, cr, &na);
@@ -185,8 +185,8 @@ open_existing(znode_t *dzp, const char *name, const zpl_cred_t *cr, znode_t **zp
 }
 
 int
-zpl_create(znode_t *dzp, const char *name, uint32_t mode, bool excl, const zpl_cred_t *cr,
-    znode_t **zpp, bool *created)
+zpl_create(znode_t *dzp, const char *name, uint32_t mode, bool excl,
+    const zpl_cred_t *cr, znode_t **zpp, bool *created)
 {
 	bool dummy;
 	bool *c = created != NULL ? created : &dummy;
@@ -219,7 +219,8 @@ zpl_create(znode_t *dzp, const char *name, uint32_t mode, bool excl, const zpl_c
 }
 
 int
-zpl_mkdir(znode_t *dzp, const char *name, uint32_t mode, const zpl_cred_t *cr, znode_t **zpp)
+zpl_mkdir(
+    znode_t *dzp, const char *name, uint32_t mode, const zpl_cred_t *cr, znode_t **zpp)
 {
 	return (create_any(dzp, name, (mode & 07777) | S_IFDIR, 0, NULL, cr, zpp));
 }
@@ -312,7 +313,7 @@ zpl_readlink(znode_t *zp, char *buf, size_t size, size_t *lenp)
 	return (err == ENOENT ? EIO : err);
 }
 
-/* ---- link ----------------------------------------------------------------------------- */
+/* ---- link ------------------------------------------------------------ */
 
 static int
 check_link(znode_t *dzp, znode_t *zp)
@@ -384,7 +385,7 @@ zpl_link(znode_t *dzp, znode_t *zp, const char *name, const zpl_cred_t *cr)
 	return (err);
 }
 
-/* ---- unlink, rmdir -------------------------------------------------------------------- */
+/* ---- unlink, rmdir --------------------------------------------------- */
 
 static int
 remove_entry(znode_t *dzp, const char *name, znode_t *zp, uint64_t *txgp)

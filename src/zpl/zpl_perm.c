@@ -59,9 +59,10 @@ zpl_check_remove(znode_t *dzp, znode_t *zp, const zpl_cred_t *cr)
 	rw_enter(&zp->z_lock, RW_READER);
 	if (zp->z_flags & (ZPL_F_IMMUTABLE | ZPL_F_NOUNLINK | ZPL_F_APPENDONLY))
 		err = EPERM;
-	/* write access to the entry counts for regular files only: a directory's means something else */
+	/* write access to the entry counts for regular files only: a directory's means
+	 * something else */
 	else if ((dmode & S_ISVTX) && !owns_dir && !zpl_cred_owns(cr, zp) &&
-	    !(zp->z_type == S_IFREG && may_write(cr, zp)))
+		 !(zp->z_type == S_IFREG && may_write(cr, zp)))
 		err = EPERM;
 	rw_exit(&zp->z_lock);
 	return (err);

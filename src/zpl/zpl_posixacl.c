@@ -1,6 +1,6 @@
 /*
- * POSIX ACLs as extended attributes (format/04 §4.7): setting one changes the mode, changing
- * the mode changes one, and a directory's default ACL is handed down.
+ * POSIX ACLs as extended attributes (format/04 §4.7): setting one changes the mode,
+ * changing the mode changes one, and a directory's default ACL is handed down.
  */
 #include "zpl/zpl_impl.h"
 
@@ -25,7 +25,7 @@ zpl_xattr_is_acl(const char *name)
 	return (strcmp(name, ACL_ACCESS) == 0 || strcmp(name, ACL_DEFAULT) == 0);
 }
 
-/* ---- the format: little endian u32 version, then {u16 tag, u16 perm, u32 id} ------------- */
+/* ---- the format: little endian u32 version, then {u16 tag, u16 perm, u32 id} ---- */
 
 static unsigned
 get_tag(const uint8_t *acl, size_t i)
@@ -51,13 +51,15 @@ entries(size_t len)
 	return ((len - HEADER_SIZE) / ENTRY_SIZE);
 }
 
-/* Is it a valid ACL? Entries in order of tags, the three basic ones once, a mask if needed. */
+/* Is it a valid ACL? Entries in order of tags, the three basic ones once, a mask if
+ * needed. */
 static int
 check_acl(const uint8_t *acl, size_t len)
 {
 	unsigned seen = 0, last = 0;
 
-	if (len < HEADER_SIZE || (len - HEADER_SIZE) % ENTRY_SIZE != 0 || len > ACL_MAX_BYTES)
+	if (len < HEADER_SIZE || (len - HEADER_SIZE) % ENTRY_SIZE != 0 ||
+	    len > ACL_MAX_BYTES)
 		return (EINVAL);
 	if (acl[0] != ACL_VERSION || acl[1] != 0 || acl[2] != 0 || acl[3] != 0)
 		return (EOPNOTSUPP);
@@ -137,11 +139,11 @@ apply_mode(uint8_t *acl, size_t len, unsigned mode, bool and)
 			bits = mode & 7;
 		else
 			continue;
-		set_perm(acl, i, and ? get_perm(acl, i) & bits : bits);
+		set_perm(acl, i, and? get_perm(acl, i) & bits : bits);
 	}
 }
 
-/* ---- changing ------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------- */
 
 /* MODE alone: the NFSv4 ACL stays as it was made (§4.7). */
 static int
@@ -253,7 +255,8 @@ zpl_posix_acl_inherit(znode_t *zp, const zpl_newattr_t *na)
 	apply_mode(acl, na->na_dacl_len, na->na_mode & 0777, true);
 	const unsigned bits = mode_of(acl, na->na_dacl_len, &extended);
 	if (extended)
-		err = zpl_xattr_store(zp, ACL_ACCESS, acl, na->na_dacl_len, 0, &zpl_root_cred);
+		err = zpl_xattr_store(
+		    zp, ACL_ACCESS, acl, na->na_dacl_len, 0, &zpl_root_cred);
 	if (err == 0)
 		err = set_mode_only(zp, bits, false);
 	kmem_free(acl, na->na_dacl_len);

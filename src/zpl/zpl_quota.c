@@ -1,19 +1,19 @@
 /*
- * Use and limits of users, groups and projects (format/04 §5). The counting is done below (dmu, dsl)
- * when a txg is written; here it is looked at.
+ * Use and limits of users, groups and projects (format/04 §5). The counting is done
+ * below (dmu, dsl) when a txg is written; here it is looked at.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include "zpl/zpl_impl.h"
 
 /* Index: 2 * kind + (objects ? 1 : 0). */
-static const char *const quota_keys[6] = { "userquota@", "userobjquota@", "groupquota@",
-	"groupobjquota@", "projectquota@", "projectobjquota@" };
-static const char *const default_keys[6] = { "defaultuserquota", "defaultuserobjquota",
-	"defaultgroupquota", "defaultgroupobjquota", "defaultprojectquota",
-	"defaultprojectobjquota" };
-static const uint64_t used_objects[3] = { DMU_USERUSED_OBJECT, DMU_GROUPUSED_OBJECT,
-	DMU_PROJECTUSED_OBJECT };
+static const char *const quota_keys[6] = {"userquota@", "userobjquota@", "groupquota@",
+    "groupobjquota@", "projectquota@", "projectobjquota@"};
+static const char *const default_keys[6] = {"defaultuserquota", "defaultuserobjquota",
+    "defaultgroupquota", "defaultgroupobjquota", "defaultprojectquota",
+    "defaultprojectobjquota"};
+static const uint64_t used_objects[3] = {
+    DMU_USERUSED_OBJECT, DMU_GROUPUSED_OBJECT, DMU_PROJECTUSED_OBJECT};
 #define OBJ_PREFIX "obj-"
 
 static void
@@ -27,7 +27,8 @@ zpl_quota_load(zfsvfs_t *zv)
 {
 	for (int i = 0; i < 6; i++) {
 		uint64_t v;
-		int err = zap_lookup(zv->zv_os, ZPL_MASTER_NODE, quota_keys[i], 8, 1, &v);
+		int err =
+		    zap_lookup(zv->zv_os, ZPL_MASTER_NODE, quota_keys[i], 8, 1, &v);
 		if (err == 0)
 			atomic_store_64(&zv->zv_quota_obj[i], v);
 		else if (err != ENOENT)
@@ -71,14 +72,14 @@ is_over(zfsvfs_t *zv, enum zpl_quota_kind kind, bool objects, uint64_t id)
 		return (false);
 	id_name(name, id, objects);
 	return (zap_lookup(zv->zv_os, used_objects[kind], name, 8, 1, &used) == 0 &&
-	    used >= limit);
+		used >= limit);
 }
 
 int
 zpl_quota_check(
     zfsvfs_t *zv, uint64_t uid, uint64_t gid, uint64_t projid, bool space, bool objects)
 {
-	const uint64_t ids[3] = { uid, gid, projid };
+	const uint64_t ids[3] = {uid, gid, projid};
 
 	for (int k = ZQ_USER; k <= ZQ_PROJECT; k++) {
 		if (ids[k] == UINT64_MAX || (k == ZQ_PROJECT && ids[k] == 0))
@@ -102,7 +103,8 @@ zpl_project_statfs(zfsvfs_t *zv, znode_t *dzp, zpl_statfs_t *zs)
 	if (id == 0)
 		return (0);
 	for (int objects = 0; objects < 2; objects++) {
-		if (limit_of(zv, 2 * ZQ_PROJECT + objects, id, &limit) != 0 || limit == 0)
+		if (limit_of(zv, 2 * ZQ_PROJECT + objects, id, &limit) != 0 ||
+		    limit == 0)
 			continue;
 		id_name(name, id, objects);
 		used = 0;
@@ -119,7 +121,7 @@ zpl_project_statfs(zfsvfs_t *zv, znode_t *dzp, zpl_statfs_t *zs)
 	return (0);
 }
 
-/* ---- for `zfs userspace` and `zfs set userquota@` ----------------------------------------- */
+/* ---- for `zfs userspace` and `zfs set userquota@` -------------------- */
 
 typedef struct prop_place {
 	enum zpl_quota_kind kind;
@@ -130,18 +132,18 @@ static int
 place_of(zpl_userquota_prop_t prop, prop_place_t *pp)
 {
 	static const prop_place_t places[ZPL_USERQUOTA_PROPS] = {
-		[ZPL_USERUSED] = { ZQ_USER, false, false },
-		[ZPL_USERQUOTA] = { ZQ_USER, false, true },
-		[ZPL_GROUPUSED] = { ZQ_GROUP, false, false },
-		[ZPL_GROUPQUOTA] = { ZQ_GROUP, false, true },
-		[ZPL_USEROBJUSED] = { ZQ_USER, true, false },
-		[ZPL_USEROBJQUOTA] = { ZQ_USER, true, true },
-		[ZPL_GROUPOBJUSED] = { ZQ_GROUP, true, false },
-		[ZPL_GROUPOBJQUOTA] = { ZQ_GROUP, true, true },
-		[ZPL_PROJECTUSED] = { ZQ_PROJECT, false, false },
-		[ZPL_PROJECTQUOTA] = { ZQ_PROJECT, false, true },
-		[ZPL_PROJECTOBJUSED] = { ZQ_PROJECT, true, false },
-		[ZPL_PROJECTOBJQUOTA] = { ZQ_PROJECT, true, true },
+	    [ZPL_USERUSED] = {ZQ_USER, false, false},
+	    [ZPL_USERQUOTA] = {ZQ_USER, false, true},
+	    [ZPL_GROUPUSED] = {ZQ_GROUP, false, false},
+	    [ZPL_GROUPQUOTA] = {ZQ_GROUP, false, true},
+	    [ZPL_USEROBJUSED] = {ZQ_USER, true, false},
+	    [ZPL_USEROBJQUOTA] = {ZQ_USER, true, true},
+	    [ZPL_GROUPOBJUSED] = {ZQ_GROUP, true, false},
+	    [ZPL_GROUPOBJQUOTA] = {ZQ_GROUP, true, true},
+	    [ZPL_PROJECTUSED] = {ZQ_PROJECT, false, false},
+	    [ZPL_PROJECTQUOTA] = {ZQ_PROJECT, false, true},
+	    [ZPL_PROJECTOBJUSED] = {ZQ_PROJECT, true, false},
+	    [ZPL_PROJECTOBJQUOTA] = {ZQ_PROJECT, true, true},
 	};
 	if ((unsigned)prop >= ZPL_USERQUOTA_PROPS)
 		return (EINVAL);
@@ -157,8 +159,8 @@ table_of(objset_t *os, const prop_place_t *pp, uint64_t *objp)
 		*objp = used_objects[pp->kind];
 		return (0);
 	}
-	return (zap_lookup(
-	    os, ZPL_MASTER_NODE, quota_keys[2 * (int)pp->kind + pp->objects], 8, 1, objp));
+	return (zap_lookup(os, ZPL_MASTER_NODE,
+	    quota_keys[2 * (int)pp->kind + pp->objects], 8, 1, objp));
 }
 
 int

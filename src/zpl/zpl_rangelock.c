@@ -20,18 +20,21 @@ zpl_rangelock_fini(zpl_rangelock_t *rl)
 static bool
 must_wait(zpl_rangelock_t *rl, const zpl_range_t *r)
 {
-	for (zpl_range_t *o = list_head(&rl->rl_list); o != r; o = list_next(&rl->rl_list, o))
-		if ((o->r_write || r->r_write) && o->r_off < r->r_end && r->r_off < o->r_end)
+	for (zpl_range_t *o = list_head(&rl->rl_list); o != r;
+	     o = list_next(&rl->rl_list, o))
+		if ((o->r_write || r->r_write) && o->r_off < r->r_end &&
+		    r->r_off < o->r_end)
 			return (true);
 	return (false);
 }
 
 void
-zpl_range_enter(zpl_rangelock_t *rl, zpl_range_t *r, uint64_t off, uint64_t len, bool write)
+zpl_range_enter(
+    zpl_rangelock_t *rl, zpl_range_t *r, uint64_t off, uint64_t len, bool write)
 {
-	*r = (zpl_range_t){ .r_off = off,
-		.r_end = len > UINT64_MAX - off ? UINT64_MAX : off + len,
-		.r_write = write };
+	*r = (zpl_range_t){.r_off = off,
+	    .r_end = len > UINT64_MAX - off ? UINT64_MAX : off + len,
+	    .r_write = write};
 	mutex_enter(&rl->rl_lock);
 	list_insert_tail(&rl->rl_list, r);
 	while (must_wait(rl, r))

@@ -1,7 +1,7 @@
 /*
- * Locks on parts of a file, so that reads and writes of disjoint ranges run side by side and
- * each read sees each write whole or not at all. Fair enough: a waiting writer keeps later readers of its
- * range out.
+ * Locks on parts of a file, so that reads and writes of disjoint ranges run side by
+ * side and each read sees each write whole or not at all. Fair enough: a waiting writer
+ * keeps later readers of its range out.
  */
 #ifndef TARN_ZPL_RANGELOCK_H
 #define TARN_ZPL_RANGELOCK_H

@@ -4,7 +4,8 @@
 #include <dirent.h>
 #include "zpl/zpl_impl.h"
 
-/* Cookies below the ZAP's positions, which are larger: they count at least one cd (format/02 §2.8). */
+/* Cookies below the ZAP's positions, which are larger: they count at least one cd
+ * (format/02 §2.8). */
 #define COOKIE_DOT 0
 #define COOKIE_DOTDOT 1
 #define COOKIE_FIRST 2 /* the control directory's place; then the entries */
@@ -27,14 +28,16 @@ d_type_of(uint64_t de)
 }
 
 static int
-list_entries(znode_t *dzp, uint64_t *cookie, zpl_dirent_cb_t *emit, void *arg, bool *eof)
+list_entries(
+    znode_t *dzp, uint64_t *cookie, zpl_dirent_cb_t *emit, void *arg, bool *eof)
 {
 	objset_t *os = dzp->z_zfsvfs->zv_os;
 	zap_attribute_t *za = kmem_alloc(sizeof(*za), KM_SLEEP);
 	zap_cursor_t zc;
 	int err;
 
-	zap_cursor_init_serialized(&zc, os, dzp->z_id, *cookie == COOKIE_FIRST ? 0 : *cookie);
+	zap_cursor_init_serialized(
+	    &zc, os, dzp->z_id, *cookie == COOKIE_FIRST ? 0 : *cookie);
 	while ((err = zap_cursor_retrieve(&zc, za)) == 0) {
 		if (za->za_integer_length != 8 || za->za_num_integers == 0) {
 			err = ENXIO;
@@ -44,7 +47,7 @@ list_entries(znode_t *dzp, uint64_t *cookie, zpl_dirent_cb_t *emit, void *arg, b
 		zap_cursor_advance(&zc);
 		const uint64_t next = zap_cursor_serialize(&zc);
 		if (!emit(arg, za->za_name, strlen(za->za_name), ZFS_DIRENT_OBJ(de),
-		        d_type_of(de), next))
+			d_type_of(de), next))
 			break;
 		/* whoever lists usually looks at the files next */
 		dmu_prefetch_dnode(os, ZFS_DIRENT_OBJ(de));
@@ -157,7 +160,8 @@ zpl_obj_to_path(zfsvfs_t *zv, uint64_t object, char *buf, size_t len)
 			if (sizeof(xattr) - 1 > pos)
 				err = ERANGE;
 			else
-				memcpy(tmp + (pos -= sizeof(xattr) - 1), xattr, sizeof(xattr) - 1);
+				memcpy(tmp + (pos -= sizeof(xattr) - 1), xattr,
+				    sizeof(xattr) - 1);
 		} else {
 			err = z_isdir(dzp) ? prepend_name(dzp, id, tmp, &pos) : ESTALE;
 		}

@@ -1,10 +1,11 @@
 /*
- * Files without a name: the unlinked set, and freeing what is in it (format/04 §1.3, §6.1).
+ * Files without a name: the unlinked set, and freeing what is in it (format/04 §1.3,
+ * §6.1).
  *
- * A file leaves in two steps, each of which leaves a consistent file system if nothing follows:
- * the transaction that takes its last name puts it in the set; when nobody uses it any
- * more its data are freed, in as many transactions as that takes, and in the last one it leaves the set
- * together with its object.
+ * A file leaves in two steps, each of which leaves a consistent file system if nothing
+ * follows: the transaction that takes its last name puts it in the set; when nobody
+ * uses it any more its data are freed, in as many transactions as that takes, and in
+ * the last one it leaves the set together with its object.
  */
 #include <stdio.h>
 #include "zpl/zpl_impl.h"
@@ -37,7 +38,7 @@ zpl_unlinked_remove(znode_t *zp, dmu_tx_t *tx)
 	return (zap_remove(zv->zv_os, zv->zv_unlinked, setname(zp->z_id).s, tx));
 }
 
-/* ---- freeing one ---------------------------------------------------------------------- */
+/* ---- freeing one ----------------------------------------------------- */
 
 /* Unlink every file of an xattr directory. */
 static int
@@ -68,7 +69,8 @@ purge_xattr_dir(znode_t *dzp)
 		dmu_tx_mark_netfree(tx);
 		err = zpl_tx_assign(tx);
 		if (err == 0) {
-			/* the directory itself has gone from the tree, so no locks on names */
+			/* the directory itself has gone from the tree, so no locks on
+			 * names */
 			err = zpl_link_destroy(dzp, za->za_name, zp, ZD_EXACT, tx);
 			dmu_tx_commit(tx);
 		}
@@ -87,7 +89,8 @@ free_object(znode_t *zp, znode_t *xdzp)
 	zfs_acl_phys_t za;
 	uint64_t acl = 0;
 
-	if (sa_is_legacy(&zp->z_sa) && sa_lookup(&zp->z_sa, SA_ZNODE_ACL, &za, sizeof(za)) == 0)
+	if (sa_is_legacy(&zp->z_sa) &&
+	    sa_lookup(&zp->z_sa, SA_ZNODE_ACL, &za, sizeof(za)) == 0)
 		acl = za.z_acl_extern_obj;
 	dmu_tx_t *tx = dmu_tx_create(zv->zv_os);
 	dmu_tx_hold_free(tx, zp->z_id, 0, DMU_OBJECT_END);
@@ -126,7 +129,8 @@ free_object(znode_t *zp, znode_t *xdzp)
 		err = dmu_object_free(zv->zv_os, zp->z_id, tx);
 	dmu_tx_commit(tx);
 	if (err != 0)
-		spl_log(LOG_WARNING, "cannot free object %" PRIu64 ": error %d", zp->z_id, err);
+		spl_log(LOG_WARNING, "cannot free object %" PRIu64 ": error %d",
+		    zp->z_id, err);
 	znode_free(zp);
 	return (0);
 }
@@ -164,7 +168,7 @@ znode_reap(znode_t *zp)
 		znode_rele(xdzp);
 }
 
-/* ---- at mount ------------------------------------------------------------------------- */
+/* ---- at mount -------------------------------------------------------- */
 
 /* Letting go of each member reaps it. */
 static void
@@ -181,7 +185,9 @@ drain(void *arg)
 		znode_t *zp;
 		if (zpl_enter_write(zv, NULL) != 0)
 			break;
-		/* listed but free already, or in use again by now: none of our business */
+		/*
+		 * listed but free already, or in use again by now: none of our business
+		 */
 		if (za->za_integer_length == 8 &&
 		    znode_get(zv, za->za_first_integer, &zp) == 0) {
 			rw_enter(&zp->z_lock, RW_WRITER);

@@ -1,9 +1,9 @@
 /*
  * Rename in all its forms (format/04 §6.2).
  *
- * Two names are locked, in order of (directory, hash). Renames between directories also take
- * zv_rename_lock for their whole time: only they change who is whose parent, so under it the walk to the
- * root that excludes cycles sees a tree that stands still.
+ * Two names are locked, in order of (directory, hash). Renames between directories also
+ * take zv_rename_lock for their whole time: only they change who is whose parent, so
+ * under it the walk to the root that excludes cycles sees a tree that stands still.
  */
 #include "zpl/zpl_impl.h"
 
@@ -16,8 +16,8 @@ typedef struct rename_op {
 	const char *sname, *tname;
 	uint32_t flags;
 	const zpl_cred_t *cr;
-	znode_t *szp, *tzp; /* tzp NULL: the target is free */
-	bool case_change;   /* another spelling of the same name */
+	znode_t *szp, *tzp;		/* tzp NULL: the target is free */
+	bool case_change;		/* another spelling of the same name */
 	char sreal[ZAP_MAXNAMELEN_NEW]; /* the source's name as stored */
 	zpl_namelock_t nl[2];
 	int nlocks;
@@ -75,7 +75,8 @@ is_ancestor(const znode_t *anc, znode_t *zp, bool *yes)
 	return (err);
 }
 
-/* The source's project must be the target directory's, if that hands its own down (§5.4). */
+/* The source's project must be the target directory's, if that hands its own down
+ * (§5.4). */
 static int
 check_project(znode_t *zp, znode_t *dzp)
 {
@@ -99,7 +100,8 @@ check_target(rename_op_t *op)
 	int err;
 
 	if (tzp == NULL)
-		return ((op->flags & RENAME_EXCHANGE_FLAG) ? ENOENT : zpl_check_add(op->tdzp));
+		return ((op->flags & RENAME_EXCHANGE_FLAG) ? ENOENT
+							   : zpl_check_add(op->tdzp));
 	if (op->flags & RENAME_NOREPLACE_FLAG)
 		return (EEXIST);
 	err = zpl_check_remove(op->tdzp, tzp, op->cr);
@@ -112,7 +114,8 @@ check_target(rename_op_t *op)
 	if (!z_isdir(szp) && z_isdir(tzp))
 		return (EISDIR);
 	if (z_isdir(tzp)) {
-		/* early, so that nothing has been changed yet; decided in zpl_link_destroy */
+		/* early, so that nothing has been changed yet; decided in
+		 * zpl_link_destroy */
 		uint64_t n;
 		err = zap_count(tzp->z_zfsvfs->zv_os, tzp->z_id, &n);
 		if (err == 0 && n != 0)
@@ -146,8 +149,9 @@ check_cycle(rename_op_t *op)
 }
 
 /*
- * Find both ends. 0 with szp == tzp: nothing to do. In an insensitive file system another spelling of
- * the source's own name is looked for exactly, so that it counts as free (§3.3).
+ * Find both ends. 0 with szp == tzp: nothing to do. In an insensitive file system
+ * another spelling of the source's own name is looked for exactly, so that it counts as
+ * free (§3.3).
  */
 static int
 look_up(rename_op_t *op)
@@ -170,7 +174,7 @@ look_up(rename_op_t *op)
 	return (err);
 }
 
-/* ---- doing it ------------------------------------------------------------------------- */
+/* ---- doing it -------------------------------------------------------- */
 
 static void
 hold_tx(rename_op_t *op, dmu_tx_t *tx)
@@ -225,8 +229,7 @@ do_whiteout(rename_op_t *op, dmu_tx_t *tx)
 {
 	zfsvfs_t *zv = op->sdzp->z_zfsvfs;
 	const zpl_newattr_t na = {
-		.na_mode = S_IFCHR, .na_uid = op->cr->uid, .na_gid = op->cr->gid
-	};
+	    .na_mode = S_IFCHR, .na_uid = op->cr->uid, .na_gid = op->cr->gid};
 	znode_t *wzp;
 	int err = zpl_make(zv, op->sdzp, &na, tx, &wzp);
 	if (err != 0)
@@ -251,14 +254,15 @@ do_rename(rename_op_t *op, dmu_tx_t *tx)
 	if (err != 0)
 		return (err);
 	/*
-	 * For a moment there are two names, which nobody sees as both are locked. If a target was removed
-	 * its place in the ZAP is free, so this add cannot fail for want of one.
+	 * For a moment there are two names, which nobody sees as both are locked. If a
+	 * target was removed its place in the ZAP is free, so this add cannot fail for
+	 * want of one.
 	 */
 	err = zpl_link_create(op->tdzp, op->tname, op->szp, ZD_RENAMING, tx);
 	if (err != 0)
 		return (err);
-	err = zpl_link_destroy(
-	    op->sdzp, op->sreal, op->szp, ZD_RENAMING | (op->case_change ? ZD_EXACT : 0), tx);
+	err = zpl_link_destroy(op->sdzp, op->sreal, op->szp,
+	    ZD_RENAMING | (op->case_change ? ZD_EXACT : 0), tx);
 	if (err == 0)
 		err = inherit_projinherit(op->szp, op->tdzp, tx);
 	return (err);
@@ -269,7 +273,8 @@ run(rename_op_t *op, uint64_t *txgp)
 {
 	zfsvfs_t *zv = op->sdzp->z_zfsvfs;
 	int err = look_up(op);
-	/* two names of one object, or the same name under the form: nothing to do (§3.3) */
+	/* two names of one object, or the same name under the form: nothing to do
+	 * (§3.3) */
 	if (err != 0)
 		return (err);
 	if (op->szp == op->tzp)
@@ -315,13 +320,15 @@ check_names(rename_op_t *op)
 		return (EXDEV);
 	if (!z_isdir(op->sdzp) || !z_isdir(op->tdzp))
 		return (ENOTDIR);
-	if (op->flags & ~(RENAME_NOREPLACE_FLAG | RENAME_EXCHANGE_FLAG | RENAME_WHITEOUT_FLAG))
+	if (op->flags &
+	    ~(RENAME_NOREPLACE_FLAG | RENAME_EXCHANGE_FLAG | RENAME_WHITEOUT_FLAG))
 		return (EINVAL);
 	if ((op->flags & RENAME_EXCHANGE_FLAG) && op->flags != RENAME_EXCHANGE_FLAG)
 		return (EINVAL);
 	if (zpl_name_isdot(op->sname) || zpl_name_isdot(op->tname))
 		return (EINVAL);
-	if (zo.zo_ctldir && op->tdzp->z_id == zv->zv_root && strcmp(op->tname, ".zfs") == 0)
+	if (zo.zo_ctldir && op->tdzp->z_id == zv->zv_root &&
+	    strcmp(op->tname, ".zfs") == 0)
 		return (EEXIST);
 	const int err = zpl_name_check(zv, op->sname, false);
 	return (err != 0 ? err : zpl_name_check(zv, op->tname, true));
@@ -332,12 +339,12 @@ zpl_rename(znode_t *sdzp, const char *sname, znode_t *tdzp, const char *tname,
     uint32_t flags, const zpl_cred_t *cr)
 {
 	zfsvfs_t *zv = sdzp->z_zfsvfs;
-	rename_op_t op = { .sdzp = sdzp,
-		.tdzp = tdzp,
-		.sname = sname,
-		.tname = tname,
-		.flags = flags,
-		.cr = cr };
+	rename_op_t op = {.sdzp = sdzp,
+	    .tdzp = tdzp,
+	    .sname = sname,
+	    .tname = tname,
+	    .flags = flags,
+	    .cr = cr};
 	uint64_t txg = 0;
 	int err = zpl_enter_write(zv, sdzp);
 	if (err != 0)

@@ -1,10 +1,10 @@
 /*
  * Reading and writing file data (format/04 §2.6, §6.3, §6.4).
  *
- * A range lock makes each read and write one step for everybody else; the size is read and
- * changed under z_lock inside of it. A long write is a row of transactions of at most
- * ZPL_WRITE_CHUNK, cut at block boundaries, each of which leaves a file that is right: data, size and
- * times of one chunk reach the disk together.
+ * A range lock makes each read and write one step for everybody else; the size is read
+ * and changed under z_lock inside of it. A long write is a row of transactions of at
+ * most ZPL_WRITE_CHUNK, cut at block boundaries, each of which leaves a file that is
+ * right: data, size and times of one chunk reach the disk together.
  */
 #include "zpl/zpl_impl.h"
 
@@ -12,7 +12,7 @@
 #define ZPL_MAX_SIZE INT64_MAX
 #define ATIME_DAY 86400
 
-/* ---- reading -------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------- */
 
 static bool
 time_le(const uint64_t a[2], const uint64_t b[2])
@@ -96,8 +96,8 @@ zpl_read(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, size_t 
 	for (int i = 0; i < iovcnt && done < want && err == 0; i++) {
 		const size_t n = MIN(iov[i].iov_len, want - done);
 		/* the bonus hold keeps the object at hand */
-		err = dmu_read_by_bonus(
-		    zp->z_sa.sh_bonus, off + done, n, iov[i].iov_base, DMU_READ_PREFETCH);
+		err = dmu_read_by_bonus(zp->z_sa.sh_bonus, off + done, n,
+		    iov[i].iov_base, DMU_READ_PREFETCH);
 		if (err == 0)
 			done += n;
 	}
@@ -119,9 +119,11 @@ struct zpl_pin {
 	int zn_ndb;
 };
 
-/* The part [off, end) of the pinned blocks as an iovec; returns entries used, *bytes covered. */
+/* The part [off, end) of the pinned blocks as an iovec; returns entries used, *bytes
+ * covered. */
 static int
-pin_iov(zpl_pin_t *pin, uint64_t off, uint64_t end, struct iovec *iov, int room, size_t *bytes)
+pin_iov(zpl_pin_t *pin, uint64_t off, uint64_t end, struct iovec *iov, int room,
+    size_t *bytes)
 {
 	int n = 0;
 	*bytes = 0;
@@ -129,7 +131,7 @@ pin_iov(zpl_pin_t *pin, uint64_t off, uint64_t end, struct iovec *iov, int room,
 		dmu_buf_t *db = pin->zn_dbp[i];
 		const uint64_t skip = off - db->db_offset;
 		const uint64_t len = MIN(db->db_size - skip, end - off);
-		iov[n++] = (struct iovec){ (char *)db->db_data + skip, len };
+		iov[n++] = (struct iovec){(char *)db->db_data + skip, len};
 		*bytes += len;
 		off += len;
 	}
@@ -155,8 +157,8 @@ zpl_read_pin(znode_t *zp, uint64_t off, size_t len, struct iovec *iov, int *iovc
 	const uint64_t size = current_size(zp);
 	const size_t want = off >= size ? 0 : MIN(len, size - off);
 	if (want > 0)
-		err = dmu_buf_hold_array_by_bonus(zp->z_sa.sh_bonus, off, want, true, pin,
-		    &pin->zn_ndb, &pin->zn_dbp);
+		err = dmu_buf_hold_array_by_bonus(zp->z_sa.sh_bonus, off, want, true,
+		    pin, &pin->zn_ndb, &pin->zn_dbp);
 	if (err != 0) {
 		zpl_range_exit(&zp->z_range, &pin->zn_range);
 		kmem_free(pin, sizeof(*pin));
@@ -183,7 +185,7 @@ zpl_read_unpin(zpl_pin_t *pin)
 	zpl_exit(zv);
 }
 
-/* ---- writing -------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------- */
 
 /* Where we are in the caller's buffers. */
 typedef struct iov_cursor {
@@ -280,8 +282,8 @@ check_write(znode_t *zp, uint64_t off)
 }
 
 /*
- * Lock what is written: for a file whose (single) block may still grow, everything, since that
- * moves its whole content.
+ * Lock what is written: for a file whose (single) block may still grow, everything,
+ * since that moves its whole content.
  */
 static uint64_t
 lock_for_write(znode_t *zp, zpl_range_t *r, uint64_t off, size_t len, bool append)
@@ -302,12 +304,12 @@ lock_for_write(znode_t *zp, zpl_range_t *r, uint64_t off, size_t len, bool appen
 }
 
 int
-zpl_write_impl(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, uint32_t flags,
-    size_t *donep, uint64_t *offp, const zpl_cred_t *cr)
+zpl_write_impl(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt,
+    uint32_t flags, size_t *donep, uint64_t *offp, const zpl_cred_t *cr)
 {
 	const size_t len = iov_total(iov, iovcnt);
 	const bool keep_suid = cr->privileged || (flags & ZPL_WRITE_KEEP_SUID);
-	iov_cursor_t ic = { iov, 0 };
+	iov_cursor_t ic = {iov, 0};
 	zpl_range_t r;
 	size_t done = 0;
 	uint64_t txg = 0;
@@ -328,9 +330,12 @@ zpl_write_impl(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, u
 	if (err == 0)
 		err = check_write(zp, off);
 	while (err == 0 && done < len) {
-		/* to the next multiple of the chunk, so that blocks are written whole */
+		/*
+		 * to the next multiple of the chunk, so that blocks are written whole
+		 */
 		const uint64_t pos = off + done;
-		const size_t n = MIN(len - done, ZPL_WRITE_CHUNK - P2PHASE(pos, ZPL_WRITE_CHUNK));
+		const size_t n =
+		    MIN(len - done, ZPL_WRITE_CHUNK - P2PHASE(pos, ZPL_WRITE_CHUNK));
 		err = write_chunk(zp, pos, n, &ic, keep_suid, &txg);
 		if (err == 0)
 			done += n;
@@ -351,8 +356,8 @@ zpl_write_impl(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, u
 }
 
 int
-zpl_write(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt, uint32_t flags,
-    size_t *donep, uint64_t *offp, const zpl_cred_t *cr)
+zpl_write(znode_t *zp, uint64_t off, const struct iovec *iov, int iovcnt,
+    uint32_t flags, size_t *donep, uint64_t *offp, const zpl_cred_t *cr)
 {
 	int err = zpl_enter_write(zp->z_zfsvfs, zp);
 	if (err == 0) {

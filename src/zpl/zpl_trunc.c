@@ -1,6 +1,6 @@
 /*
- * The size of files: block size growth, truncation, holes, preallocation, seeking (format/04
- * §2.6, §6.5).
+ * The size of files: block size growth, truncation, holes, preallocation, seeking
+ * (format/04 §2.6, §6.5).
  */
 #include <unistd.h>
 #include <fcntl.h>
@@ -49,7 +49,9 @@ store_size(znode_t *zp, uint64_t size, dmu_tx_t *tx)
 		zp->z_flags &= ~ZPL_F_SPARSE;
 	if (err == 0)
 		err = znode_store(zp,
-		    znode_touch(zp, ZM(SA_MTIME) | ZM(SA_CTIME)) | ZM(SA_SIZE) | ZM(SA_FLAGS), tx);
+		    znode_touch(zp, ZM(SA_MTIME) | ZM(SA_CTIME)) | ZM(SA_SIZE) |
+			ZM(SA_FLAGS),
+		    tx);
 	rw_exit(&zp->z_lock);
 	return (err);
 }
@@ -78,8 +80,9 @@ extend(znode_t *zp, uint64_t size, uint64_t *txgp)
 }
 
 /*
- * Data go first: if it takes several transactions and they are cut off, zeros stand where data
- * will be cut away. The other order would leave data behind the end, to appear when the file grows.
+ * Data go first: if it takes several transactions and they are cut off, zeros stand
+ * where data will be cut away. The other order would leave data behind the end, to
+ * appear when the file grows.
  */
 static int
 shrink(znode_t *zp, uint64_t size, uint64_t *txgp)
@@ -149,11 +152,11 @@ check_change(znode_t *zp, bool writes_below_end)
 int
 zpl_truncate(znode_t *zp, uint64_t size, const zpl_cred_t *cr)
 {
-	const zpl_attr_t za = { .za_mask = ZPL_AT_SIZE, .za_size = size };
+	const zpl_attr_t za = {.za_mask = ZPL_AT_SIZE, .za_size = size};
 	return (zpl_setattr(zp, &za, cr, NULL));
 }
 
-/* ---- holes ---------------------------------------------------------------------------- */
+/* ---- holes ----------------------------------------------------------- */
 
 static int
 free_space(znode_t *zp, uint64_t off, uint64_t len, uint64_t *txgp)
@@ -182,7 +185,8 @@ free_space(znode_t *zp, uint64_t off, uint64_t len, uint64_t *txgp)
 		if (err == 0)
 			err = znode_upgrade(zp, tx);
 		if (err == 0)
-			err = znode_store(zp, znode_touch(zp, ZM(SA_MTIME) | ZM(SA_CTIME)), tx);
+			err = znode_store(
+			    zp, znode_touch(zp, ZM(SA_MTIME) | ZM(SA_CTIME)), tx);
 		rw_exit(&zp->z_lock);
 		dmu_tx_commit(tx);
 	}

@@ -1,7 +1,7 @@
 /*
- * Extended attributes: names, namespaces, and which of the two stores holds what (format/04
- * §2.7). A name is in one store at most; attributes of the object itself (zpl_xattr_sa.c) win over the
- * hidden directory (zpl_xattr_dir.c).
+ * Extended attributes: names, namespaces, and which of the two stores holds what
+ * (format/04 §2.7). A name is in one store at most; attributes of the object itself
+ * (zpl_xattr_sa.c) win over the hidden directory (zpl_xattr_dir.c).
  */
 #include <sys/xattr.h>
 #include "zpl/zpl_impl.h"
@@ -16,14 +16,14 @@ has_prefix(const char *s, const char *prefix)
 	return (strncmp(s, prefix, strlen(prefix)) == 0);
 }
 
-/* ---- names ---------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------- */
 
 /* The spelling of other platforms: without "user.". NULL: there is none. */
 static const char *
 unprefixed(const char *name)
 {
-	static const char *const taken[] = { "freebsd:", "security.", "system.", "trusted.",
-		USER_PREFIX };
+	static const char *const taken[] = {
+	    "freebsd:", "security.", "system.", "trusted.", USER_PREFIX};
 	if (!has_prefix(name, USER_PREFIX) || name[strlen(USER_PREFIX)] == '\0')
 		return (NULL);
 	name += strlen(USER_PREFIX);
@@ -53,7 +53,7 @@ check_name(zfsvfs_t *zv, const char *name, const zpl_cred_t *cr, bool write)
 	return (EOPNOTSUPP);
 }
 
-/* ---- one name ------------------------------------------------------------------------- */
+/* ---- one name -------------------------------------------------------- */
 
 /* z_xattr_lock as reader with the SA store loaded, or as writer. */
 static int
@@ -124,12 +124,14 @@ remove_exact(znode_t *zp, const char *name)
 }
 
 static int
-set_exact(znode_t *zp, const char *name, const void *value, size_t len, const zpl_cred_t *cr)
+set_exact(
+    znode_t *zp, const char *name, const void *value, size_t len, const zpl_cred_t *cr)
 {
 	zfsvfs_t *zv = zp->z_zfsvfs;
 	int err = EFBIG;
 
-	if (zpl_opts_now(zv).zo_xattr != ZPL_XATTR_DIR && zv->zv_version >= ZPL_VERSION_SA)
+	if (zpl_opts_now(zv).zo_xattr != ZPL_XATTR_DIR &&
+	    zv->zv_version >= ZPL_VERSION_SA)
 		err = zpl_xattr_sa_set(zp, name, value, len);
 	if (err == 0) {
 		err = zpl_xattr_dir_set(zp, name, NULL, 0, cr);
@@ -173,7 +175,7 @@ out:
 	return (err);
 }
 
-/* ---- the public face ------------------------------------------------------------------ */
+/* ---- the public face ------------------------------------------------- */
 
 int
 zpl_xattr_get(znode_t *zp, const char *name, void *buf, size_t size, size_t *lenp,
@@ -216,8 +218,8 @@ zpl_xattr_set(znode_t *zp, const char *name, const void *value, size_t size, int
 	if (err == 0 && zpl_xattr_is_acl(name))
 		err = zpl_posix_acl_set(zp, name, value, size, cr);
 	else if (err == 0)
-		err = zpl_xattr_store(
-		    zp, name, value != NULL ? value : "", value != NULL ? size : 0, flags, cr);
+		err = zpl_xattr_store(zp, name, value != NULL ? value : "",
+		    value != NULL ? size : 0, flags, cr);
 	if (err == 0)
 		zpl_maybe_wait(zv, __atomic_load_n(&zp->z_dirty_txg, __ATOMIC_RELAXED));
 	zpl_exit(zv);
@@ -242,7 +244,7 @@ zpl_xattr_remove(znode_t *zp, const char *name, const zpl_cred_t *cr)
 	return (err);
 }
 
-/* ---- listing -------------------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------- */
 
 typedef struct xattr_list {
 	zpl_opts_t xl_opts;
@@ -254,15 +256,15 @@ typedef struct xattr_list {
 static int
 list_name(xattr_list_t *xl, const char *stored)
 {
-	const bool foreign = !has_prefix(stored, USER_PREFIX) &&
-	    !has_prefix(stored, "trusted.") && !has_prefix(stored, "security.") &&
-	    !has_prefix(stored, "system.");
+	const bool foreign =
+	    !has_prefix(stored, USER_PREFIX) && !has_prefix(stored, "trusted.") &&
+	    !has_prefix(stored, "security.") && !has_prefix(stored, "system.");
 
 	if (has_prefix(stored, "freebsd:") ||
 	    (has_prefix(stored, "trusted.") && !xl->xl_cr->privileged) ||
 	    (zpl_xattr_is_acl(stored) && xl->xl_opts.zo_acltype != ZPL_ACL_POSIX) ||
 	    ((foreign || has_prefix(stored, USER_PREFIX)) &&
-	        xl->xl_opts.zo_xattr == ZPL_XATTR_OFF))
+		xl->xl_opts.zo_xattr == ZPL_XATTR_OFF))
 		return (0);
 	const size_t plen = foreign ? strlen(USER_PREFIX) : 0, n = strlen(stored) + 1;
 	if (xl->xl_size != 0) {
@@ -303,8 +305,7 @@ zpl_xattr_list(znode_t *zp, char *buf, size_t size, size_t *lenp, const zpl_cred
 	if (err != 0)
 		return (err);
 	xattr_list_t xl = {
-		.xl_opts = zpl_opts_now(zv), .xl_cr = cr, .xl_buf = buf, .xl_size = size
-	};
+	    .xl_opts = zpl_opts_now(zv), .xl_cr = cr, .xl_buf = buf, .xl_size = size};
 	err = lock_loaded(zp);
 	if (err == 0) {
 		if (zp->z_xattr_sa != NULL)

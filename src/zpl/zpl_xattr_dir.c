@@ -11,12 +11,12 @@ static void
 child_attr(znode_t *zp, uint32_t mode, zpl_newattr_t *na)
 {
 	rw_enter(&zp->z_lock, RW_READER);
-	*na = (zpl_newattr_t){ .na_mode = mode,
-		.na_uid = zp->z_uid,
-		.na_gid = zp->z_gid,
-		.na_projid = zp->z_projid,
-		.na_flags = ZPL_F_XATTR | (zp->z_flags & ZPL_F_PROJINHERIT),
-		.na_project = zp->z_zfsvfs->zv_project };
+	*na = (zpl_newattr_t){.na_mode = mode,
+	    .na_uid = zp->z_uid,
+	    .na_gid = zp->z_gid,
+	    .na_projid = zp->z_projid,
+	    .na_flags = ZPL_F_XATTR | (zp->z_flags & ZPL_F_PROJINHERIT),
+	    .na_project = zp->z_zfsvfs->zv_project};
 	if (!na->na_project)
 		na->na_projid = 0;
 	rw_exit(&zp->z_lock);
@@ -104,11 +104,13 @@ zpl_xattr_dir_get(znode_t *zp, const char *name, void *buf, size_t size, size_t 
 	const uint64_t len = xzp->z_size;
 	rw_exit(&xzp->z_lock);
 	if (len > XATTR_VALUE_MAX)
-		err = E2BIG; /* other platforms have longer ones; Linux cannot show them */
+		err = E2BIG; /* other platforms have longer ones; Linux cannot show them
+			      */
 	else if (size != 0 && len > size)
 		err = ERANGE;
 	else if (size != 0 && len > 0)
-		err = dmu_read_by_bonus(xzp->z_sa.sh_bonus, 0, len, buf, DMU_READ_PREFETCH);
+		err = dmu_read_by_bonus(
+		    xzp->z_sa.sh_bonus, 0, len, buf, DMU_READ_PREFETCH);
 	if (err == 0)
 		*lenp = len;
 	znode_rele(xzp);
@@ -118,7 +120,7 @@ zpl_xattr_dir_get(znode_t *zp, const char *name, void *buf, size_t size, size_t 
 static int
 write_value(znode_t *xzp, const void *value, size_t len)
 {
-	const struct iovec iov = { (void *)(uintptr_t)value, len };
+	const struct iovec iov = {(void *)(uintptr_t)value, len};
 	size_t done = 0;
 	int err = zpl_set_size(xzp, 0);
 	if (err == 0)

@@ -1,6 +1,6 @@
 /*
- * Extended attributes inside of the object: one packed list in the attribute DXATTR (format/04
- * §2.7). The unpacked list is kept with the znode; z_xattr_lock protects it.
+ * Extended attributes inside of the object: one packed list in the attribute DXATTR
+ * (format/04 §2.7). The unpacked list is kept with the znode; z_xattr_lock protects it.
  */
 #include "zpl/zpl_impl.h"
 
@@ -22,7 +22,8 @@ zpl_xattr_sa_load(znode_t *zp)
 	rw_exit(&zp->z_lock);
 	if (err == 0) {
 		if (len > 0 && nvlist_unpack(packed, len, &nvl, NULL) != 0) {
-			spl_log(LOG_WARNING, "object %" PRIu64 ": damaged extended attributes",
+			spl_log(LOG_WARNING,
+			    "object %" PRIu64 ": damaged extended attributes",
 			    zp->z_id);
 			err = EIO;
 		}
@@ -58,13 +59,14 @@ store_list(znode_t *zp, const nvlist_t *nvl)
 		zpl_tx_hold_znode(tx, zp, true);
 		err = zpl_tx_assign(tx);
 		if (err == 0) {
-			const sa_change_t sc = { SA_DXATTR, packed, (uint32_t)len };
+			const sa_change_t sc = {SA_DXATTR, packed, (uint32_t)len};
 			rw_enter(&zp->z_lock, RW_WRITER);
 			err = znode_upgrade(zp, tx);
 			if (err == 0)
 				err = sa_update(&zp->z_sa, &sc, 1, tx);
 			if (err == 0)
-				err = znode_store(zp, znode_touch(zp, ZM(SA_CTIME)), tx);
+				err =
+				    znode_store(zp, znode_touch(zp, ZM(SA_CTIME)), tx);
 			rw_exit(&zp->z_lock);
 			dmu_tx_commit(tx);
 		}
@@ -84,7 +86,8 @@ zpl_xattr_sa_set(znode_t *zp, const char *name, const void *value, size_t len)
 		return (ENODATA);
 	if (value != NULL && len > SA_XATTR_VALUE_MAX)
 		return (EFBIG);
-	if (value != NULL && old != NULL && nvlist_size(old, NV_ENCODE_XDR) > SA_XATTR_LIST_MAX)
+	if (value != NULL && old != NULL &&
+	    nvlist_size(old, NV_ENCODE_XDR) > SA_XATTR_LIST_MAX)
 		return (EFBIG);
 	nvlist_t *nvl = old != NULL ? nvlist_dup(old) : nvlist_create();
 	if (value == NULL)

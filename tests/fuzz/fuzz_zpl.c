@@ -1,9 +1,11 @@
 /*
- * A file system whose blocks and bonus buffers come from elsewhere: a small sound one is made, the
- * input changes bytes anywhere in it (master node, attribute tables, directories, files), then it is
- * mounted, walked and worked in. Errors are fine; crashes and endless loops are not.
+ * A file system whose blocks and bonus buffers come from elsewhere: a small sound one
+ * is made, the input changes bytes anywhere in it (master node, attribute tables,
+ * directories, files), then it is mounted, walked and worked in. Errors are fine;
+ * crashes and endless loops are not.
  *
- * Input: version, number of changes (few, or nothing can be mounted at all); then records of 5 bytes: object (0x80: its bonus), block, place (2), value.
+ * Input: version, number of changes (few, or nothing can be mounted at all); then
+ * records of 5 bytes: object (0x80: its bonus), block, place (2), value.
  */
 #include <sys/stat.h>
 #include <stdio.h>
@@ -17,7 +19,7 @@ static void
 put_data(znode_t *zp, size_t len)
 {
 	static char buf[4000];
-	const struct iovec iov = { buf, len };
+	const struct iovec iov = {buf, len};
 	size_t done;
 	memset(buf, 'x', sizeof(buf));
 	(void)zpl_write(zp, 0, &iov, 1, 0, &done, NULL, &zpl_root_cred);
@@ -84,7 +86,8 @@ damage(objset_t *os, const uint8_t *data, size_t size)
 		} else {
 			const uint64_t blk = data[1] % (doi.doi_maxblkid + 1);
 			toy_poke(os, o,
-			    blk * doi.doi_data_block_size + place % MIN(doi.doi_data_block_size, 1400),
+			    blk * doi.doi_data_block_size +
+				place % MIN(doi.doi_data_block_size, 1400),
 			    &data[4], 1);
 		}
 	}
@@ -96,7 +99,8 @@ typedef struct todo {
 } todo_t;
 
 static bool
-collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type, uint64_t next)
+collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type,
+    uint64_t next)
 {
 	todo_t *t = arg;
 	if (t->n < 8 && len < 64 && name[0] != '.')
@@ -108,7 +112,7 @@ static void
 try_file(znode_t *dzp, const char *name, znode_t *zp)
 {
 	static char buf[70000];
-	const struct iovec iov = { buf, 5000 };
+	const struct iovec iov = {buf, 5000};
 	zpl_attr_t za;
 	size_t len;
 	uint64_t pos;
@@ -122,7 +126,8 @@ try_file(znode_t *dzp, const char *name, znode_t *zp)
 	(void)zpl_xattr_get(zp, "user.small", buf, sizeof(buf), &len, &zpl_root_cred);
 	(void)zpl_xattr_get(zp, "user.dir", buf, sizeof(buf), &len, &zpl_root_cred);
 	(void)zpl_xattr_set(zp, "user.new", "1", 1, 0, &zpl_root_cred);
-	za = (zpl_attr_t){ .za_mask = ZPL_AT_MODE | ZPL_AT_UID, .za_mode = 0640, .za_uid = 5 };
+	za = (zpl_attr_t){
+	    .za_mask = ZPL_AT_MODE | ZPL_AT_UID, .za_mode = 0640, .za_uid = 5};
 	(void)zpl_setattr(zp, &za, &zpl_root_cred, NULL);
 	put_data(zp, 4000);
 	(void)zpl_truncate(zp, 100, &zpl_root_cred);
@@ -138,7 +143,7 @@ try_file(znode_t *dzp, const char *name, znode_t *zp)
 static void
 use_dir(znode_t *dzp, int depth)
 {
-	todo_t t = { .n = 0 };
+	todo_t t = {.n = 0};
 	uint64_t cookie = 0;
 
 	(void)zpl_readdir(dzp, &cookie, collect, &t, NULL);

@@ -70,12 +70,14 @@ cmp_u64(uint64_t a, uint64_t b)
 static int
 obj_cmp(const void *a, const void *b)
 {
-	return (cmp_u64(((const toy_obj_t *)a)->to_object, ((const toy_obj_t *)b)->to_object));
+	return (cmp_u64(
+	    ((const toy_obj_t *)a)->to_object, ((const toy_obj_t *)b)->to_object));
 }
 static int
 buf_cmp(const void *a, const void *b)
 {
-	return (cmp_u64(((const toy_buf_t *)a)->tb_blkid, ((const toy_buf_t *)b)->tb_blkid));
+	return (cmp_u64(
+	    ((const toy_buf_t *)a)->tb_blkid, ((const toy_buf_t *)b)->tb_blkid));
 }
 
 static uint64_t
@@ -87,14 +89,15 @@ rnd(objset_t *os)
 	return (os->os_rng);
 }
 
-/* ---- life of the toy ------------------------------------------------------------------ */
+/* ---- life of the toy ------------------------------------------------- */
 
 objset_t *
 toy_objset_create(uint64_t seed)
 {
 	objset_t *os = kmem_zalloc(sizeof(*os), KM_SLEEP);
 	mutex_init(&os->os_lock);
-	avl_create(&os->os_objs, obj_cmp, sizeof(toy_obj_t), offsetof(toy_obj_t, to_node));
+	avl_create(
+	    &os->os_objs, obj_cmp, sizeof(toy_obj_t), offsetof(toy_obj_t, to_node));
 	os->os_spa = kmem_zalloc(sizeof(spa_t), KM_SLEEP);
 	os->os_next = 2; /* 1 is always claimed */
 	os->os_txg = 4;
@@ -172,7 +175,8 @@ void
 toy_evict(objset_t *os)
 {
 	mutex_enter(&os->os_lock);
-	for (toy_obj_t *o = avl_first(&os->os_objs); o != NULL; o = avl_next(&os->os_objs, o))
+	for (toy_obj_t *o = avl_first(&os->os_objs); o != NULL;
+	     o = avl_next(&os->os_objs, o))
 		for (toy_buf_t *tb = avl_first(&o->to_bufs); tb != NULL;
 		     tb = avl_next(&o->to_bufs, tb))
 			if (tb->tb_holds == 0)
@@ -185,7 +189,8 @@ toy_held(objset_t *os)
 {
 	uint64_t n = 0;
 	mutex_enter(&os->os_lock);
-	for (toy_obj_t *o = avl_first(&os->os_objs); o != NULL; o = avl_next(&os->os_objs, o))
+	for (toy_obj_t *o = avl_first(&os->os_objs); o != NULL;
+	     o = avl_next(&os->os_objs, o))
 		n += o->to_holds;
 	mutex_exit(&os->os_lock);
 	return (n);
@@ -197,7 +202,7 @@ toy_objects(objset_t *os)
 	return (avl_numnodes(&os->os_objs));
 }
 
-/* ---- objset --------------------------------------------------------------------------- */
+/* ---- objset ---------------------------------------------------------- */
 
 spa_t *
 dmu_objset_spa(objset_t *os)
@@ -261,7 +266,7 @@ dmu_objset_fill(objset_t *os)
 	return (avl_numnodes(&os->os_objs));
 }
 
-/* ---- transactions --------------------------------------------------------------------- */
+/* ---- transactions ---------------------------------------------------- */
 
 dmu_tx_t *
 dmu_tx_create(objset_t *os)
@@ -271,10 +276,11 @@ dmu_tx_create(objset_t *os)
 	return (tx);
 }
 static void
-tx_hold(dmu_tx_t *tx, enum toy_hold_type type, uint64_t object, uint64_t off, uint64_t len)
+tx_hold(
+    dmu_tx_t *tx, enum toy_hold_type type, uint64_t object, uint64_t off, uint64_t len)
 {
 	VERIFY(tx->tx_txg == 0 && tx->tx_nholds < (int)ARRAY_SIZE(tx->tx_holds));
-	tx->tx_holds[tx->tx_nholds++] = (toy_hold_t){ type, object, off, len };
+	tx->tx_holds[tx->tx_nholds++] = (toy_hold_t){type, object, off, len};
 }
 void
 dmu_tx_hold_write(dmu_tx_t *tx, uint64_t object, uint64_t off, uint64_t len)
@@ -381,21 +387,20 @@ tx_check(dmu_tx_t *tx, uint64_t object, uint64_t blkid, uint64_t start, uint64_t
 		if (th->th_type > TH_FREE)
 			continue;
 		if (blkid == TOY_SPILL || blkid == 0 ||
-		    (end > th->th_off &&
-		        (th->th_len >= UINT64_MAX - th->th_off ||
-		            start < th->th_off + th->th_len)))
+		    (end > th->th_off && (th->th_len >= UINT64_MAX - th->th_off ||
+					     start < th->th_off + th->th_len)))
 			return;
 	}
 	panic("object %" PRIu64 " block %" PRId64 " changed without a hold", object,
 	    (int64_t)blkid);
 }
 
-/* ---- objects -------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------- */
 
 static toy_obj_t *
 obj_find(objset_t *os, uint64_t object)
 {
-	toy_obj_t key = { .to_object = object };
+	toy_obj_t key = {.to_object = object};
 	return (avl_find(&os->os_objs, &key, NULL));
 }
 
@@ -410,14 +415,16 @@ set_hole(toy_buf_t *tb, bool hole)
 static toy_buf_t *
 buf_get(toy_obj_t *o, uint64_t blkid, bool create)
 {
-	toy_buf_t key = { .tb_blkid = blkid };
+	toy_buf_t key = {.tb_blkid = blkid};
 	toy_buf_t *tb = avl_find(&o->to_bufs, &key, NULL);
 	if (tb == NULL && create) {
-		const uint64_t size = blkid == TOY_BONUS ? (uint64_t)o->to_bonuslen : o->to_blksz;
+		const uint64_t size =
+		    blkid == TOY_BONUS ? (uint64_t)o->to_bonuslen : o->to_blksz;
 		tb = kmem_zalloc(sizeof(*tb), KM_SLEEP);
 		tb->tb_obj = o;
 		tb->tb_blkid = blkid;
-		tb->tb_alloc = blkid == TOY_BONUS ? (size_t)o->to_dnodesize - 192 : size;
+		tb->tb_alloc =
+		    blkid == TOY_BONUS ? (size_t)o->to_dnodesize - 192 : size;
 		tb->tb_db.db_object = o->to_object;
 		tb->tb_db.db_offset = blkid < TOY_SPILL ? blkid * o->to_blksz : 0;
 		tb->tb_db.db_size = size;
@@ -438,9 +445,11 @@ obj_make(objset_t *os, uint64_t object, dmu_object_type_t type, int blocksize,
 	o->to_type = type;
 	o->to_bonustype = bonustype;
 	o->to_bonuslen = bonuslen;
-	o->to_blksz = blocksize == 0 ? 512 : (uint32_t)P2ROUNDUP((uint64_t)blocksize, 512);
+	o->to_blksz =
+	    blocksize == 0 ? 512 : (uint32_t)P2ROUNDUP((uint64_t)blocksize, 512);
 	o->to_dnodesize = dnodesize == 0 ? 512 : dnodesize;
-	avl_create(&o->to_bufs, buf_cmp, sizeof(toy_buf_t), offsetof(toy_buf_t, tb_node));
+	avl_create(
+	    &o->to_bufs, buf_cmp, sizeof(toy_buf_t), offsetof(toy_buf_t, tb_node));
 	avl_add(&os->os_objs, o);
 }
 
@@ -463,7 +472,8 @@ uint64_t
 dmu_object_alloc(objset_t *os, dmu_object_type_t type, int blocksize,
     dmu_object_type_t bonustype, int bonuslen, dmu_tx_t *tx)
 {
-	return (dmu_object_alloc_dnsize(os, type, blocksize, 0, bonustype, bonuslen, 0, tx));
+	return (dmu_object_alloc_dnsize(
+	    os, type, blocksize, 0, bonustype, bonuslen, 0, tx));
 }
 
 int
@@ -502,7 +512,8 @@ dmu_object_next(objset_t *os, uint64_t *objectp, bool hole, uint64_t txg)
 {
 	int err = ESRCH;
 	mutex_enter(&os->os_lock);
-	for (toy_obj_t *o = avl_first(&os->os_objs); o != NULL; o = avl_next(&os->os_objs, o))
+	for (toy_obj_t *o = avl_first(&os->os_objs); o != NULL;
+	     o = avl_next(&os->os_objs, o))
 		if (o->to_object > *objectp) {
 			*objectp = o->to_object;
 			err = 0;
@@ -513,7 +524,8 @@ dmu_object_next(objset_t *os, uint64_t *objectp, bool hole, uint64_t txg)
 }
 
 int
-dmu_object_set_blocksize(objset_t *os, uint64_t object, uint64_t size, int ibs, dmu_tx_t *tx)
+dmu_object_set_blocksize(
+    objset_t *os, uint64_t object, uint64_t size, int ibs, dmu_tx_t *tx)
 {
 	int err = 0;
 	mutex_enter(&os->os_lock);
@@ -553,17 +565,18 @@ static void
 obj_info(toy_obj_t *o, dmu_object_info_t *doi)
 {
 	const uint64_t used = o->to_used;
-	*doi = (dmu_object_info_t){ .doi_data_block_size = o->to_blksz,
-		.doi_type = o->to_type,
-		.doi_bonus_type = o->to_bonustype,
-		.doi_bonus_size = (uint64_t)o->to_bonuslen,
-		.doi_dnodesize = (uint64_t)o->to_dnodesize,
-		.doi_indirection = 1,
-		.doi_nblkptr = 1,
-		.doi_physical_blocks_512 = (used + 256) / 512 + (uint64_t)o->to_dnodesize / 512,
-		.doi_max_offset = (o->to_maxblkid + 1) * o->to_blksz,
-		.doi_used_bytes = used,
-		.doi_maxblkid = o->to_maxblkid };
+	*doi = (dmu_object_info_t){.doi_data_block_size = o->to_blksz,
+	    .doi_type = o->to_type,
+	    .doi_bonus_type = o->to_bonustype,
+	    .doi_bonus_size = (uint64_t)o->to_bonuslen,
+	    .doi_dnodesize = (uint64_t)o->to_dnodesize,
+	    .doi_indirection = 1,
+	    .doi_nblkptr = 1,
+	    .doi_physical_blocks_512 =
+		(used + 256) / 512 + (uint64_t)o->to_dnodesize / 512,
+	    .doi_max_offset = (o->to_maxblkid + 1) * o->to_blksz,
+	    .doi_used_bytes = used,
+	    .doi_maxblkid = o->to_maxblkid};
 }
 
 int
@@ -595,7 +608,7 @@ dmu_object_size_from_db(dmu_buf_t *db, uint32_t *blksize, uint64_t *nblk512)
 	*nblk512 = doi.doi_physical_blocks_512;
 }
 
-/* ---- buffers -------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------- */
 
 static void
 hold_locked(toy_buf_t *tb)
@@ -609,8 +622,8 @@ static bool
 must_fail(objset_t *os, const toy_buf_t *tb)
 {
 	return (os->os_fail_reads > 0 && tb->tb_blkid < TOY_SPILL && !tb->tb_hole &&
-	    tb->tb_dirty_txg != os->os_txg &&
-	    ++os->os_fail_reads_count % os->os_fail_reads == 0);
+		tb->tb_dirty_txg != os->os_txg &&
+		++os->os_fail_reads_count % os->os_fail_reads == 0);
 }
 
 static int
@@ -621,7 +634,8 @@ hold(objset_t *os, uint64_t object, uint64_t blkid_or_off, bool special, bool cr
 	mutex_enter(&os->os_lock);
 	toy_obj_t *o = obj_find(os, object);
 	if (o != NULL) {
-		const uint64_t blkid = special ? blkid_or_off : blkid_or_off / o->to_blksz;
+		const uint64_t blkid =
+		    special ? blkid_or_off : blkid_or_off / o->to_blksz;
 		toy_buf_t *tb = buf_get(o, blkid, create);
 		if (tb == NULL) {
 			err = ENOENT;
@@ -703,7 +717,8 @@ dmu_set_bonus(dmu_buf_t *bonus, int newsize, dmu_tx_t *tx)
 		return (EINVAL);
 	dmu_buf_will_dirty(bonus, tx);
 	if ((uint64_t)newsize < bonus->db_size)
-		memset((char *)bonus->db_data + newsize, 0, bonus->db_size - (uint64_t)newsize);
+		memset((char *)bonus->db_data + newsize, 0,
+		    bonus->db_size - (uint64_t)newsize);
 	bonus->db_size = (uint64_t)newsize;
 	o->to_bonuslen = newsize;
 	return (0);
@@ -729,8 +744,8 @@ dmu_bonus_max(dmu_buf_t *bonus)
 }
 
 int
-dmu_buf_hold_array(objset_t *os, uint64_t object, uint64_t offset, uint64_t length, bool read,
-    const void *tag, int *numbufsp, dmu_buf_t ***dbpp)
+dmu_buf_hold_array(objset_t *os, uint64_t object, uint64_t offset, uint64_t length,
+    bool read, const void *tag, int *numbufsp, dmu_buf_t ***dbpp)
 {
 	dmu_object_info_t doi;
 	int err = dmu_object_info(os, object, &doi);
@@ -740,7 +755,8 @@ dmu_buf_hold_array(objset_t *os, uint64_t object, uint64_t offset, uint64_t leng
 	const int n = (int)((offset + length + bs - 1) / bs - first);
 	dmu_buf_t **a = kmem_zalloc((size_t)n * sizeof(*a), KM_SLEEP);
 	for (int i = 0; i < n && err == 0; i++)
-		err = dmu_buf_hold(os, object, (first + (uint64_t)i) * bs, tag, &a[i], 0);
+		err =
+		    dmu_buf_hold(os, object, (first + (uint64_t)i) * bs, tag, &a[i], 0);
 	if (err != 0) {
 		dmu_buf_rele_array(a, n, tag);
 		return (err);
@@ -751,11 +767,11 @@ dmu_buf_hold_array(objset_t *os, uint64_t object, uint64_t offset, uint64_t leng
 }
 
 int
-dmu_buf_hold_array_by_bonus(dmu_buf_t *bonus, uint64_t offset, uint64_t length, bool read,
-    const void *tag, int *numbufsp, dmu_buf_t ***dbpp)
+dmu_buf_hold_array_by_bonus(dmu_buf_t *bonus, uint64_t offset, uint64_t length,
+    bool read, const void *tag, int *numbufsp, dmu_buf_t ***dbpp)
 {
-	return (dmu_buf_hold_array(dmu_buf_get_objset(bonus), bonus->db_object, offset, length,
-	    read, tag, numbufsp, dbpp));
+	return (dmu_buf_hold_array(dmu_buf_get_objset(bonus), bonus->db_object, offset,
+	    length, read, tag, numbufsp, dbpp));
 }
 
 void
@@ -868,17 +884,19 @@ dmu_buf_get_objset(dmu_buf_t *db)
 	return (((toy_buf_t *)(void *)db)->tb_obj->to_os);
 }
 
-/* ---- data ----------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------ */
 
 int
-dmu_read(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, void *buf, int flags)
+dmu_read(
+    objset_t *os, uint64_t object, uint64_t offset, uint64_t size, void *buf, int flags)
 {
 	while (size > 0) {
 		dmu_buf_t *db;
 		int err = dmu_buf_hold(os, object, offset, NULL, &db, flags);
 		if (err != 0)
 			return (err);
-		const uint64_t in = offset % db->db_size, n = MIN(size, db->db_size - in);
+		const uint64_t in = offset % db->db_size,
+			       n = MIN(size, db->db_size - in);
 		memcpy(buf, (char *)db->db_data + in, n);
 		dmu_buf_rele(db, NULL);
 		buf = (char *)buf + n;
@@ -889,22 +907,24 @@ dmu_read(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, void *bu
 }
 
 int
-dmu_read_by_bonus(dmu_buf_t *bonus, uint64_t offset, uint64_t size, void *buf, int flags)
+dmu_read_by_bonus(
+    dmu_buf_t *bonus, uint64_t offset, uint64_t size, void *buf, int flags)
 {
 	return (dmu_read(
 	    dmu_buf_get_objset(bonus), bonus->db_object, offset, size, buf, flags));
 }
 
 int
-dmu_write(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, const void *buf,
-    dmu_tx_t *tx)
+dmu_write(objset_t *os, uint64_t object, uint64_t offset, uint64_t size,
+    const void *buf, dmu_tx_t *tx)
 {
 	while (size > 0) {
 		dmu_buf_t *db;
 		int err = dmu_buf_hold(os, object, offset, NULL, &db, 0);
 		if (err != 0)
 			return (err);
-		const uint64_t in = offset % db->db_size, n = MIN(size, db->db_size - in);
+		const uint64_t in = offset % db->db_size,
+			       n = MIN(size, db->db_size - in);
 		dmu_buf_will_dirty(db, tx);
 		memcpy((char *)db->db_data + in, buf, n);
 		dmu_buf_rele(db, NULL);
@@ -919,12 +939,13 @@ int
 dmu_write_by_bonus(
     dmu_buf_t *bonus, uint64_t offset, uint64_t size, const void *buf, dmu_tx_t *tx)
 {
-	return (
-	    dmu_write(dmu_buf_get_objset(bonus), bonus->db_object, offset, size, buf, tx));
+	return (dmu_write(
+	    dmu_buf_get_objset(bonus), bonus->db_object, offset, size, buf, tx));
 }
 
 int
-dmu_free_range(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dmu_tx_t *tx)
+dmu_free_range(
+    objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dmu_tx_t *tx)
 {
 	VERIFY(tx == NULL || tx->tx_txg != 0);
 	if (tx != NULL)
@@ -935,7 +956,8 @@ dmu_free_range(objset_t *os, uint64_t object, uint64_t offset, uint64_t size, dm
 		mutex_exit(&os->os_lock);
 		return (ENOENT);
 	}
-	const uint64_t end = size > DMU_OBJECT_END - offset ? DMU_OBJECT_END : offset + size;
+	const uint64_t end =
+	    size > DMU_OBJECT_END - offset ? DMU_OBJECT_END : offset + size;
 	toy_buf_t *next;
 	for (toy_buf_t *tb = avl_first(&o->to_bufs); tb != NULL; tb = next) {
 		next = avl_next(&o->to_bufs, tb);
@@ -987,7 +1009,7 @@ dmu_offset_next(objset_t *os, uint64_t object, bool hole, uint64_t *off)
 	return (err);
 }
 
-/* ---- for tests ------------------------------------------------------------------------ */
+/* ---- for tests ------------------------------------------------------- */
 
 void
 toy_poke(objset_t *os, uint64_t object, uint64_t off, const void *data, size_t len)

@@ -1,9 +1,10 @@
 /*
- * A toy in place of the dmu: objects in memory, transactions that always succeed (unless told
- * otherwise). For unit tests of the rooms above that want no pool.
+ * A toy in place of the dmu: objects in memory, transactions that always succeed
+ * (unless told otherwise). For unit tests of the rooms above that want no pool.
  *
  * It is unkind on purpose: db_data moves on the first dmu_buf_will_dirty of a txg,
- * unheld buffers lose their user objects now and then, uncovered (not held) changes panic.
+ * unheld buffers lose their user objects now and then, uncovered (not held) changes
+ * panic.
  */
 #ifndef TARN_TOY_DMU_H
 #define TARN_TOY_DMU_H
@@ -26,9 +27,10 @@ void toy_enable_features(bool on);
 uint64_t toy_held(objset_t *os);    /* outstanding holds */
 uint64_t toy_objects(objset_t *os); /* allocated objects */
 /* Overwrite bytes of a block (damage). */
-void toy_poke(objset_t *os, uint64_t object, uint64_t off, const void *data, size_t len);
+void toy_poke(
+    objset_t *os, uint64_t object, uint64_t off, const void *data, size_t len);
 /* Bytes 0…size of an object from another source (fixtures); claims the object. */
-void toy_load_object(objset_t *os, uint64_t object, dmu_object_type_t type, int blocksize,
-    const void *data, uint64_t size);
+void toy_load_object(objset_t *os, uint64_t object, dmu_object_type_t type,
+    int blocksize, const void *data, uint64_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The zap room against a reference map: random adds, updates, removals, cursors, with all
- * invariants checked on the way.
+ * The zap room against a reference map: random adds, updates, removals, cursors, with
+ * all invariants checked on the way.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,8 +37,8 @@ static uint64_t
 new_zap(objset_t *os, int normflags)
 {
 	dmu_tx_t *tx = start(os);
-	const uint64_t obj =
-	    zap_create_norm(os, normflags, DMU_OT_DIRECTORY_CONTENTS, DMU_OT_NONE, 0, 0, tx);
+	const uint64_t obj = zap_create_norm(
+	    os, normflags, DMU_OT_DIRECTORY_CONTENTS, DMU_OT_NONE, 0, 0, tx);
 	dmu_tx_commit(tx);
 	return (obj);
 }
@@ -147,7 +147,7 @@ test_long_names_and_arrays_make_it_fat(void **state)
 	assert_int_equal(add(os, obj, name, 3), ENAMETOOLONG);
 
 	obj = new_zap(os, 0);
-	const uint16_t layout[5] = { 5, 6, 4, 12, 0x1234 };
+	const uint16_t layout[5] = {5, 6, 4, 12, 0x1234};
 	uint16_t back[5];
 	uint64_t wide[5], isize, n;
 	uint8_t narrow[5];
@@ -170,7 +170,7 @@ test_long_names_and_arrays_make_it_fat(void **state)
 	assert_int_equal(zap_update(os, obj, "2", 1, sizeof(big), big, tx), 0);
 	assert_int_equal(zap_update(os, obj, "2", 1, sizeof(big) + 1, big, tx), E2BIG);
 	assert_int_equal(zap_update(os, obj, "2", 3, 1, big, tx), EINVAL);
-	uint8_t again[8192] = { 0 };
+	uint8_t again[8192] = {0};
 	assert_int_equal(zap_lookup(os, obj, "2", 1, sizeof(again), again), 0);
 	assert_memory_equal(again, big, sizeof(big));
 	/* none at all is a value as well */
@@ -204,7 +204,7 @@ test_worked_example_of_the_specification(void **state)
 	toy_objset_destroy(os);
 }
 
-/* ---- random model --------------------------------------------------------------------- */
+/* ---- random model ---------------------------------------------------- */
 
 typedef struct model {
 	uint8_t *present;
@@ -282,7 +282,7 @@ model_compare(objset_t *os, uint64_t obj, model_t *m)
 		assert_int_equal(zap_lookup(os, obj, za.za_name, 8, 1, &v), 0);
 		assert_int_equal(v, za.za_first_integer);
 		assert_true(n == 0 || zc.zc_hash > lasthash ||
-		    (zc.zc_hash == lasthash && zc.zc_cd > lastcd));
+			    (zc.zc_hash == lasthash && zc.zc_cd > lastcd));
 		lasthash = zc.zc_hash;
 		lastcd = zc.zc_cd;
 		n++;
@@ -296,11 +296,11 @@ model_run(uint64_t names, uint64_t steps, uint32_t spread, int normflags)
 {
 	objset_t *os = toy_objset_create(seed);
 	const uint64_t obj = new_zap(os, normflags);
-	model_t m = { calloc(names, 1), calloc(names, 8), names, 0, spread };
+	model_t m = {calloc(names, 1), calloc(names, 8), names, 0, spread};
 
 	for (int phase = 0; phase < 5; phase++) {
 		/* fill, churn, empty, fill again, empty */
-		static const unsigned removes[5] = { 10, 50, 95, 20, 100 };
+		static const unsigned removes[5] = {10, 50, 95, 20, 100};
 		for (uint64_t s = 0; s < steps; s++)
 			model_step(os, obj, &m, removes[phase]);
 		model_compare(os, obj, &m);
@@ -309,7 +309,7 @@ model_run(uint64_t names, uint64_t steps, uint32_t spread, int normflags)
 	zap_stats_t zs;
 	VERIFY0(zap_get_stats(os, obj, &zs));
 	print_message("  %" PRIu64 " names: %s, %" PRIu64 " leaves, table %" PRIu64
-	              ", %" PRIu64 " blocks, %" PRIu64 " entries at the end\n",
+		      ", %" PRIu64 " blocks, %" PRIu64 " entries at the end\n",
 	    names, zs.zs_micro ? "micro" : "fat", zs.zs_num_leafs, zs.zs_ptrtbl_len,
 	    zs.zs_num_blocks, zs.zs_num_entries);
 	assert_int_equal(toy_held(os), 0);
@@ -346,9 +346,9 @@ test_colliding_keys_fill_one_leaf_and_then_fail(void **state)
 	objset_t *os = toy_objset_create(seed);
 	dmu_tx_t *tx = start(os);
 	const uint64_t obj = zap_create_flags(os, 0,
-	    ZAP_FLAG_HASH64 | ZAP_FLAG_UINT64_KEY | ZAP_FLAG_PRE_HASHED_KEY, DMU_OT_DDT_ZAP, 12,
-	    17, DMU_OT_NONE, 0, tx);
-	uint64_t k[2] = { 0xabcdef0123456789ULL, 0 }, v;
+	    ZAP_FLAG_HASH64 | ZAP_FLAG_UINT64_KEY | ZAP_FLAG_PRE_HASHED_KEY,
+	    DMU_OT_DDT_ZAP, 12, 17, DMU_OT_NONE, 0, tx);
+	uint64_t k[2] = {0xabcdef0123456789ULL, 0}, v;
 	int err = 0;
 	for (k[1] = 0; k[1] < 1000 && err == 0; k[1]++)
 		err = zap_update_uint64(os, obj, k, 2, 8, 1, &k[1], tx);
@@ -376,9 +376,12 @@ test_small_blocks_grow_the_table_outside_of_the_header(void **state)
 {
 	objset_t *os = toy_objset_create(seed);
 	dmu_tx_t *tx = start(os);
-	/* 512-byte blocks: 32 embedded pointers, 18 chunks a leaf, so all happens early */
-	const uint64_t obj = zap_create_flags(os, 0, ZAP_FLAG_HASH64 | ZAP_FLAG_UINT64_KEY,
-	    DMU_OT_DDT_ZAP, 9, 17, DMU_OT_NONE, 0, tx);
+	/*
+	 * 512-byte blocks: 32 embedded pointers, 18 chunks a leaf, so all happens early
+	 */
+	const uint64_t obj =
+	    zap_create_flags(os, 0, ZAP_FLAG_HASH64 | ZAP_FLAG_UINT64_KEY,
+		DMU_OT_DDT_ZAP, 9, 17, DMU_OT_NONE, 0, tx);
 	uint64_t k[2], v;
 	zap_stats_t zs;
 	dmu_tx_commit(tx);
@@ -475,17 +478,17 @@ test_spellings_match_in_an_insensitive_table(void **state)
 	assert_int_equal(add(os, obj, "ReadMe", 1), 0);
 	for (int fat = 0; fat < 2; fat++) {
 		assert_int_equal(zap_lookup(os, obj, "README", 8, 1, &v), ENOENT);
-		assert_int_equal(zap_lookup_norm(os, obj, "README", 8, 1, &v, MT_NORMALIZE, real,
-		                     sizeof(real), &conflict),
+		assert_int_equal(zap_lookup_norm(os, obj, "README", 8, 1, &v,
+				     MT_NORMALIZE, real, sizeof(real), &conflict),
 		    0);
 		assert_string_equal(real, "ReadMe");
 		assert_false(conflict);
 		assert_int_equal(zap_lookup_norm(os, obj, "README", 8, 1, &v,
-		                     MT_NORMALIZE | MT_MATCH_CASE, NULL, 0, NULL),
+				     MT_NORMALIZE | MT_MATCH_CASE, NULL, 0, NULL),
 		    ENOENT);
 		assert_int_equal(add(os, obj, "README", 2), 0);
-		assert_int_equal(zap_lookup_norm(os, obj, "readme", 8, 1, &v, MT_NORMALIZE, real,
-		                     sizeof(real), &conflict),
+		assert_int_equal(zap_lookup_norm(os, obj, "readme", 8, 1, &v,
+				     MT_NORMALIZE, real, sizeof(real), &conflict),
 		    0);
 		assert_true(conflict);
 		assert_int_equal(v, 1); /* lowest cd */
@@ -493,10 +496,11 @@ test_spellings_match_in_an_insensitive_table(void **state)
 		assert_int_equal(v, 2);
 		assert_int_equal(del(os, obj, "README"), 0);
 		/* a long name makes it fat; the same again */
-		assert_int_equal(add(os, obj,
-		                     fat ? "y23456789.123456789.123456789.123456789.123456789.12"
-		                         : "x23456789.123456789.123456789.123456789.123456789.12",
-		                     3),
+		assert_int_equal(
+		    add(os, obj,
+			fat ? "y23456789.123456789.123456789.123456789.123456789.12"
+			    : "x23456789.123456789.123456789.123456789.123456789.12",
+			3),
 		    0);
 		assert_int_equal(zap_verify(os, obj), 0);
 	}
@@ -528,6 +532,41 @@ test_integer_names_and_counters(void **state)
 	assert_int_equal(zap_increment_int(os, obj, 1000, -1024, tx), 0);
 	assert_int_equal(zap_lookup(os, obj, "3e8", 8, 1, &v), ENOENT);
 	dmu_tx_commit(tx);
+	toy_objset_destroy(os);
+}
+
+/* Takes a while: only with TARN_LONG set. */
+static void
+test_a_million_names(void **state)
+{
+	enum { N = 1000000 };
+	char name[48];
+	uint64_t v;
+	zap_stats_t zs;
+
+	if (getenv("TARN_LONG") == NULL)
+		skip();
+	objset_t *os = toy_objset_create(seed);
+	const uint64_t obj = new_zap(os, 0);
+	for (uint64_t i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "IMG_%07u.some-camera.jpg", (unsigned)i);
+		assert_int_equal(add(os, obj, name, i), 0);
+	}
+	toy_evict(os);
+	assert_int_equal(zap_verify(os, obj), 0);
+	VERIFY0(zap_get_stats(os, obj, &zs));
+	print_message("  %" PRIu64 " leaves, table of %" PRIu64 "\n", zs.zs_num_leafs,
+	    zs.zs_ptrtbl_len);
+	for (uint64_t i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "IMG_%07u.some-camera.jpg", (unsigned)i);
+		assert_int_equal(zap_lookup(os, obj, name, 8, 1, &v), 0);
+		assert_int_equal(v, i);
+		if (i % 5 != 0)
+			assert_int_equal(del(os, obj, name), 0);
+	}
+	assert_int_equal(zap_verify(os, obj), 0);
+	assert_int_equal(zap_count(os, obj, &v), 0);
+	assert_int_equal(v, N / 5);
 	toy_objset_destroy(os);
 }
 
@@ -565,20 +604,21 @@ main(void)
 	printf("seed %" PRIu64 " (TARN_SEED)\n", seed);
 	spl_init();
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small_table),
-		cmocka_unit_test(test_microzap_grows_then_becomes_fat),
-		cmocka_unit_test(test_long_names_and_arrays_make_it_fat),
-		cmocka_unit_test(test_worked_example_of_the_specification),
-		cmocka_unit_test(test_random_micro),
-		cmocka_unit_test(test_random_fat),
-		cmocka_unit_test(test_random_long_names),
-		cmocka_unit_test(test_random_insensitive),
-		cmocka_unit_test(test_colliding_keys_fill_one_leaf_and_then_fail),
-		cmocka_unit_test(test_small_blocks_grow_the_table_outside_of_the_header),
-		cmocka_unit_test(test_cursor_survives_splits_and_conversion),
-		cmocka_unit_test(test_spellings_match_in_an_insensitive_table),
-		cmocka_unit_test(test_integer_names_and_counters),
-		cmocka_unit_test(test_read_errors_pass_through),
+	    cmocka_unit_test(test_small_table),
+	    cmocka_unit_test(test_microzap_grows_then_becomes_fat),
+	    cmocka_unit_test(test_long_names_and_arrays_make_it_fat),
+	    cmocka_unit_test(test_worked_example_of_the_specification),
+	    cmocka_unit_test(test_random_micro),
+	    cmocka_unit_test(test_random_fat),
+	    cmocka_unit_test(test_random_long_names),
+	    cmocka_unit_test(test_random_insensitive),
+	    cmocka_unit_test(test_colliding_keys_fill_one_leaf_and_then_fail),
+	    cmocka_unit_test(test_small_blocks_grow_the_table_outside_of_the_header),
+	    cmocka_unit_test(test_cursor_survives_splits_and_conversion),
+	    cmocka_unit_test(test_spellings_match_in_an_insensitive_table),
+	    cmocka_unit_test(test_integer_names_and_counters),
+	    cmocka_unit_test(test_read_errors_pass_through),
+	    cmocka_unit_test(test_a_million_names),
 	};
 	const int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	spl_fini();

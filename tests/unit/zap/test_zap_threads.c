@@ -1,4 +1,5 @@
-/* A fat ZAP used by many threads at once: adds, removes, lookups, iteration, splits and merges. */
+/* A fat ZAP used by many threads at once: adds, removes, lookups, iteration, splits and
+ * merges. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,10 +88,11 @@ threads_share_one_table(void **state)
 	print_message("seed %" PRIu64 " (TARN_SEED)\n", seed);
 	dmu_tx_t *tx = dmu_tx_create(os);
 	VERIFY0(dmu_tx_assign(tx, DMU_TX_WAIT));
-	const uint64_t obj = zap_create(os, DMU_OT_DIRECTORY_CONTENTS, DMU_OT_NONE, 0, tx);
+	const uint64_t obj =
+	    zap_create(os, DMU_OT_DIRECTORY_CONTENTS, DMU_OT_NONE, 0, tx);
 	dmu_tx_commit(tx);
 	for (unsigned i = 0; i < NTHREADS; i++) {
-		w[i] = (worker_t){ .os = os, .obj = obj, .id = i, .rng = seed * 77 + i };
+		w[i] = (worker_t){.os = os, .obj = obj, .id = i, .rng = seed * 77 + i};
 		t[i] = thread_create("zap", work, &w[i]);
 	}
 	for (unsigned i = 0; i < NTHREADS; i++)
@@ -116,7 +118,7 @@ int
 main(void)
 {
 	spl_init();
-	const struct CMUnitTest tests[] = { cmocka_unit_test(threads_share_one_table) };
+	const struct CMUnitTest tests[] = {cmocka_unit_test(threads_share_one_table)};
 	const int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	spl_fini();
 	return (rc);

@@ -24,10 +24,13 @@ create_write_read_remove(void **state)
 	zp = walk(&fs, "hello");
 	assert_int_equal(get(zp, 0, buf, sizeof(buf)), 11);
 	zpl_rele(zp);
-	assert_int_equal(zpl_create(fs.root, "hello", 0644, true, &zpl_root_cred, &zp, NULL), EEXIST);
+	assert_int_equal(
+	    zpl_create(fs.root, "hello", 0644, true, &zpl_root_cred, &zp, NULL),
+	    EEXIST);
 	bool created = true;
 	assert_int_equal(
-	    zpl_create(fs.root, "hello", 0644, false, &zpl_root_cred, &zp, &created), 0);
+	    zpl_create(fs.root, "hello", 0644, false, &zpl_root_cred, &zp, &created),
+	    0);
 	assert_false(created);
 	zpl_rele(zp);
 	const uint64_t before = fs_objects(&fs);
@@ -97,7 +100,7 @@ symlinks_of_all_lengths(void **state)
 	fs_t fs;
 	static char target[5000], back[5000];
 	fs_make(&fs, NULL);
-	static const size_t lens[] = { 1, 7, 40, 100, 160, 200, 1000, 4095 };
+	static const size_t lens[] = {1, 7, 40, 100, 160, 200, 1000, 4095};
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
 		char name[16];
 		znode_t *zp;
@@ -105,7 +108,8 @@ symlinks_of_all_lengths(void **state)
 		memset(target, 'a' + (int)i, lens[i]);
 		target[lens[i]] = '\0';
 		snprintf(name, sizeof(name), "l%zu", i);
-		assert_int_equal(zpl_symlink(fs.root, name, target, &zpl_root_cred, &zp), 0);
+		assert_int_equal(
+		    zpl_symlink(fs.root, name, target, &zpl_root_cred, &zp), 0);
 		zpl_rele(zp);
 		fs_remount(&fs);
 		zp = walk(&fs, name);
@@ -115,7 +119,7 @@ symlinks_of_all_lengths(void **state)
 		assert_int_equal(len, lens[i]);
 		assert_memory_equal(back, target, len);
 		/* attributes in the bonus still change with a spill block around */
-		zpl_attr_t za = { .za_mask = ZPL_AT_UID, .za_uid = 77 };
+		zpl_attr_t za = {.za_mask = ZPL_AT_UID, .za_uid = 77};
 		assert_int_equal(zpl_setattr(zp, &za, &zpl_root_cred, NULL), 0);
 		assert_int_equal(attr(zp).za_uid, 77);
 		assert_int_equal(zpl_readlink(zp, back, sizeof(back), &len), 0);
@@ -125,7 +129,8 @@ symlinks_of_all_lengths(void **state)
 	memset(target, 'x', 4096);
 	target[4096] = '\0';
 	znode_t *zp;
-	assert_int_equal(zpl_symlink(fs.root, "long", target, &zpl_root_cred, &zp), ENAMETOOLONG);
+	assert_int_equal(
+	    zpl_symlink(fs.root, "long", target, &zpl_root_cred, &zp), ENAMETOOLONG);
 	fs_destroy(&fs);
 }
 
@@ -135,9 +140,11 @@ devices_and_fifos(void **state)
 	fs_t fs;
 	znode_t *zp;
 	fs_make(&fs, NULL);
-	assert_int_equal(zpl_mknod(fs.root, "null", S_IFCHR | 0666, 1, 3, &zpl_root_cred, &zp), 0);
+	assert_int_equal(
+	    zpl_mknod(fs.root, "null", S_IFCHR | 0666, 1, 3, &zpl_root_cred, &zp), 0);
 	zpl_rele(zp);
-	assert_int_equal(zpl_mknod(fs.root, "pipe", S_IFIFO | 0600, 0, 0, &zpl_root_cred, &zp), 0);
+	assert_int_equal(
+	    zpl_mknod(fs.root, "pipe", S_IFIFO | 0600, 0, 0, &zpl_root_cred, &zp), 0);
 	zpl_rele(zp);
 	fs_remount(&fs);
 	zp = walk(&fs, "null");
@@ -172,17 +179,18 @@ first_bytes_stand_where_the_format_says(void **state)
 	assert_int_equal(ondisk_get64(b + 8 + 40, false), zpl_object(fs.root));
 	assert_int_equal(ondisk_get64(b + 8 + 48, false), 0x40800000004ULL);
 	/* 0644 of a file: §4.4 */
-	static const uint8_t aces[24] = { 0, 0, 0, 0x10, 0x9f, 1, 0x1e, 0, 0, 0, 0x40, 0x20, 0x89,
-		0, 0x12, 0, 0, 0, 0, 0x40, 0x89, 0, 0x12, 0 };
+	static const uint8_t aces[24] = {0, 0, 0, 0x10, 0x9f, 1, 0x1e, 0, 0, 0, 0x40,
+	    0x20, 0x89, 0, 0x12, 0, 0, 0, 0, 0x40, 0x89, 0, 0x12, 0};
 	assert_memory_equal(b + 8 + 136, aces, 24);
-	assert_true(zpl_bonus_owner(fs.os, DMU_OT_SA, b, db->db_size, &uid, &gid, &proj));
+	assert_true(
+	    zpl_bonus_owner(fs.os, DMU_OT_SA, b, db->db_size, &uid, &gid, &proj));
 	assert_int_equal(uid, 1000);
 	assert_int_equal(gid, 1000);
 	dmu_buf_rele(db, NULL);
 	VERIFY0(zap_lookup(fs.os, 1, "SA_ATTRS", 8, 1, &v));
 	VERIFY0(zap_lookup(fs.os, v, "LAYOUTS", 8, 1, &v));
 	VERIFY0(zap_lookup(fs.os, v, "2", 2, 14, layout));
-	static const uint16_t base[] = { 5, 6, 4, 12, 13, 7, 11, 0, 1, 2, 3, 8, 16, 19 };
+	static const uint16_t base[] = {5, 6, 4, 12, 13, 7, 11, 0, 1, 2, 3, 8, 16, 19};
 	assert_memory_equal(layout, base, sizeof(base));
 	zpl_rele(zp);
 	fs_destroy(&fs);
@@ -198,8 +206,8 @@ block_size_follows_the_growth_rule(void **state)
 	static const struct {
 		size_t len;
 		uint32_t blksz;
-	} t[] = { { 1, 512 }, { 512, 512 }, { 700, 1024 }, { 1536, 1536 }, { 100000, 100352 },
-		{ 131072, 131072 }, { 300000, 131072 } };
+	} t[] = {{1, 512}, {512, 512}, {700, 1024}, {1536, 1536}, {100000, 100352},
+	    {131072, 131072}, {300000, 131072}};
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "f%zu", i);
@@ -288,11 +296,11 @@ append_goes_to_the_end(void **state)
 	fs_make(&fs, NULL);
 	znode_t *zp = mkfile(fs.root, "log");
 	for (int i = 0; i < 100; i++) {
-		struct iovec iov[2] = { { (char *)"line ", 5 }, { (char *)"1\n", 2 } };
+		struct iovec iov[2] = {{(char *)"line ", 5}, {(char *)"1\n", 2}};
 		size_t done;
 		uint64_t off;
 		assert_int_equal(zpl_write(zp, 0, iov, 2, ZPL_WRITE_APPEND, &done, &off,
-		                     &zpl_root_cred),
+				     &zpl_root_cred),
 		    0);
 		assert_int_equal(off, 7 * i);
 	}
@@ -332,14 +340,16 @@ pinned_reads_see_the_same_bytes(void **state)
 }
 
 static bool
-emit_some(void *arg, const char *name, size_t len, uint64_t object, uint8_t type, uint64_t next)
+emit_some(void *arg, const char *name, size_t len, uint64_t object, uint8_t type,
+    uint64_t next)
 {
 	int *left = arg;
 	return ((*left)-- > 0);
 }
 
 static bool
-mark_seen(void *arg, const char *name, size_t len, uint64_t object, uint8_t type, uint64_t next)
+mark_seen(void *arg, const char *name, size_t len, uint64_t object, uint8_t type,
+    uint64_t next)
 {
 	uint8_t *seen = arg;
 	int i;
@@ -420,7 +430,8 @@ crash_with_open_unlinked_files_is_cleaned_at_mount(void **state)
 	assert_int_equal(zpl_xattr_set(zp, "user.small", "", 1, 0, &zpl_root_cred), 0);
 	fs.opts.zo_xattr = ZPL_XATTR_DIR;
 	zpl_set_opts(fs.zv, &fs.opts);
-	assert_int_equal(zpl_xattr_set(zp, "user.dir", "value", 5, 0, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_set(zp, "user.dir", "value", 5, 0, &zpl_root_cred), 0);
 	assert_int_equal(zpl_unlink(fs.root, "f", &zpl_root_cred), 0);
 	assert_int_equal(zpl_rmdir(fs.root, "d", &zpl_root_cred), 0);
 	/* the power fails: the server never lets go of them */
@@ -445,15 +456,17 @@ read_only_refuses_changes(void **state)
 	fs_t fs;
 	znode_t *zp;
 	char c = 0;
-	const struct iovec iov = { &c, 1 };
+	const struct iovec iov = {&c, 1};
 	size_t done;
 	fs_make(&fs, NULL);
 	znode_t *f = mkfile(fs.root, "f");
 	fs.opts.zo_readonly = true;
 	zpl_set_opts(fs.zv, &fs.opts);
-	assert_int_equal(zpl_create(fs.root, "g", 0644, true, &zpl_root_cred, &zp, NULL), EROFS);
+	assert_int_equal(
+	    zpl_create(fs.root, "g", 0644, true, &zpl_root_cred, &zp, NULL), EROFS);
 	assert_int_equal(zpl_unlink(fs.root, "f", &zpl_root_cred), EROFS);
-	assert_int_equal(zpl_write(f, 0, &iov, 1, 0, &done, NULL, &zpl_root_cred), EROFS);
+	assert_int_equal(
+	    zpl_write(f, 0, &iov, 1, 0, &done, NULL, &zpl_root_cred), EROFS);
 	assert_int_equal(zpl_truncate(f, 5, &zpl_root_cred), EROFS);
 	assert_int_equal(zpl_xattr_set(f, "user.a", "", 0, 0, &zpl_root_cred), EROFS);
 	fs.opts.zo_readonly = false;
@@ -474,13 +487,14 @@ no_space_leaves_everything_as_it_was(void **state)
 	put(f, 0, "abc", 3);
 	for (int op = 0; op < 6; op++) {
 		fs_fail_assign(&fs, 1, ENOSPC);
-		const struct iovec iov = { (char *)"xyz", 3 };
+		const struct iovec iov = {(char *)"xyz", 3};
 		size_t done;
-		const zpl_attr_t za = { .za_mask = ZPL_AT_MODE, .za_mode = 0 };
+		const zpl_attr_t za = {.za_mask = ZPL_AT_MODE, .za_mode = 0};
 		int err = 0;
 		switch (op) {
 		case 0:
-			err = zpl_create(fs.root, "g", 0644, true, &zpl_root_cred, &zp, NULL);
+			err = zpl_create(
+			    fs.root, "g", 0644, true, &zpl_root_cred, &zp, NULL);
 			break;
 		case 1:
 			err = zpl_write(f, 0, &iov, 1, 0, &done, NULL, &zpl_root_cred);
@@ -522,7 +536,8 @@ handles_name_generations(void **state)
 	assert_int_equal(zpl_get(fs.zv, obj, gen, &zp), 0);
 	zpl_rele(zp);
 	assert_int_equal(zpl_get(fs.zv, obj, gen + 1, &zp), ESTALE);
-	assert_int_equal(zpl_get(fs.zv, 1, 0, &zp), ENOENT); /* the master node is no file */
+	assert_int_equal(
+	    zpl_get(fs.zv, 1, 0, &zp), ENOENT); /* the master node is no file */
 	assert_int_equal(zpl_get(fs.zv, 12345678, gen, &zp), ESTALE);
 	VERIFY0(zpl_unlink(fs.root, "f", &zpl_root_cred));
 	assert_int_equal(zpl_get(fs.zv, obj, gen, &zp), ESTALE);
@@ -530,22 +545,22 @@ handles_name_generations(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(create_write_read_remove),
-	cmocka_unit_test(directories_count_their_children),
-	cmocka_unit_test(hard_links_share_one_file),
-	cmocka_unit_test(symlinks_of_all_lengths),
-	cmocka_unit_test(devices_and_fifos),
-	cmocka_unit_test(first_bytes_stand_where_the_format_says),
-	cmocka_unit_test(block_size_follows_the_growth_rule),
-	cmocka_unit_test(truncate_cuts_and_extends_with_zeros),
-	cmocka_unit_test(holes_are_punched_and_found),
-	cmocka_unit_test(append_goes_to_the_end),
-	cmocka_unit_test(pinned_reads_see_the_same_bytes),
-	cmocka_unit_test(listing_goes_on_where_it_stopped),
-	cmocka_unit_test(tmpfile_lives_without_a_name),
-	cmocka_unit_test(crash_with_open_unlinked_files_is_cleaned_at_mount),
-	cmocka_unit_test(read_only_refuses_changes),
-	cmocka_unit_test(no_space_leaves_everything_as_it_was),
-	cmocka_unit_test(handles_name_generations),
+    cmocka_unit_test(create_write_read_remove),
+    cmocka_unit_test(directories_count_their_children),
+    cmocka_unit_test(hard_links_share_one_file),
+    cmocka_unit_test(symlinks_of_all_lengths),
+    cmocka_unit_test(devices_and_fifos),
+    cmocka_unit_test(first_bytes_stand_where_the_format_says),
+    cmocka_unit_test(block_size_follows_the_growth_rule),
+    cmocka_unit_test(truncate_cuts_and_extends_with_zeros),
+    cmocka_unit_test(holes_are_punched_and_found),
+    cmocka_unit_test(append_goes_to_the_end),
+    cmocka_unit_test(pinned_reads_see_the_same_bytes),
+    cmocka_unit_test(listing_goes_on_where_it_stopped),
+    cmocka_unit_test(tmpfile_lives_without_a_name),
+    cmocka_unit_test(crash_with_open_unlinked_files_is_cleaned_at_mount),
+    cmocka_unit_test(read_only_refuses_changes),
+    cmocka_unit_test(no_space_leaves_everything_as_it_was),
+    cmocka_unit_test(handles_name_generations),
 };
 ZPL_TEST_MAIN(tests)

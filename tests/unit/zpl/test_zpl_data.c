@@ -1,6 +1,7 @@
 /*
- * Random changes of a file's data against a copy in memory: writes, appends, truncation, holes, zeroing, through
- * remounts. What is read must always be what the copy says.
+ * Random changes of a file's data against a copy in memory: writes, appends,
+ * truncation, holes, zeroing, through remounts. What is read must always be what the
+ * copy says.
  */
 #include <unistd.h>
 #include "zpl_test.h"
@@ -24,7 +25,8 @@ rnd(model_t *m, uint64_t range)
 static uint64_t
 place(model_t *m)
 {
-	static const uint64_t edges[] = { 0, 512, 1024, 4096, 100000, 131072, 262144, 1 << 20 };
+	static const uint64_t edges[] = {
+	    0, 512, 1024, 4096, 100000, 131072, 262144, 1 << 20};
 	if (rnd(m, 3) == 0)
 		return (edges[rnd(m, ARRAY_SIZE(edges))] + rnd(m, 3));
 	return (rnd(m, rnd(m, 2) ? 5000 : MAX_SIZE));
@@ -33,7 +35,7 @@ place(model_t *m)
 static uint64_t
 length(model_t *m)
 {
-	static const uint64_t max[] = { 10, 600, 5000, 140000, 600000 };
+	static const uint64_t max[] = {10, 600, 5000, 140000, 600000};
 	return (1 + rnd(m, max[rnd(m, ARRAY_SIZE(max))]));
 }
 
@@ -56,8 +58,8 @@ check(znode_t *zp, model_t *m, uint64_t off, uint64_t len)
 		uint64_t i = 0;
 		while (buf[i] == m->data[off + i])
 			i++;
-		fail_msg("byte %" PRIu64 " of %" PRIu64 " is %02x, not %02x", off + i, m->size,
-		    buf[i], m->data[off + i]);
+		fail_msg("byte %" PRIu64 " of %" PRIu64 " is %02x, not %02x", off + i,
+		    m->size, buf[i], m->data[off + i]);
 	}
 	free(buf);
 }
@@ -130,7 +132,7 @@ static void
 run(uint64_t recordsize, int steps)
 {
 	fs_t fs;
-	model_t m = { malloc(MAX_SIZE + 200000), 0, test_seed * 7 + recordsize };
+	model_t m = {malloc(MAX_SIZE + 200000), 0, test_seed * 7 + recordsize};
 	fs_make(&fs, NULL);
 	dmu_objset_props(fs.os)->op_recordsize = recordsize;
 	znode_t *zp = mkfile(fs.root, "f");
@@ -173,8 +175,8 @@ random_changes_with_smallest_records(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(random_changes_with_default_records),
-	cmocka_unit_test(random_changes_with_small_records),
-	cmocka_unit_test(random_changes_with_smallest_records),
+    cmocka_unit_test(random_changes_with_default_records),
+    cmocka_unit_test(random_changes_with_small_records),
+    cmocka_unit_test(random_changes_with_smallest_records),
 };
 ZPL_TEST_MAIN(tests)

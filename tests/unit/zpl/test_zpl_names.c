@@ -103,7 +103,7 @@ sticky_directories_protect_the_files_of_others(void **state)
 	znode_t *zp;
 	fs_make(&fs, NULL);
 	znode_t *tmp = mkdirz(fs.root, "tmp");
-	zpl_attr_t za = { .za_mask = ZPL_AT_MODE, .za_mode = 01777 };
+	zpl_attr_t za = {.za_mask = ZPL_AT_MODE, .za_mode = 01777};
 	assert_int_equal(zpl_setattr(tmp, &za, &zpl_root_cred, NULL), 0);
 	assert_int_equal(zpl_create(tmp, "hers", 0644, true, &alice, &zp, NULL), 0);
 	zpl_rele(zp);
@@ -141,7 +141,9 @@ insensitive_names_match_in_any_case(void **state)
 	    zpl_lookup(fs.root, "README", &zpl_root_cred, &zp, real, sizeof(real)), 0);
 	assert_string_equal(real, "Readme");
 	zpl_rele(zp);
-	assert_int_equal(zpl_create(fs.root, "README", 0644, true, &zpl_root_cred, &zp, NULL), EEXIST);
+	assert_int_equal(
+	    zpl_create(fs.root, "README", 0644, true, &zpl_root_cred, &zp, NULL),
+	    EEXIST);
 	/* the same name in another spelling */
 	assert_int_equal(ren(fs.root, "readme", fs.root, "ReadMe", 0), 0);
 	assert_int_equal(
@@ -178,11 +180,14 @@ composed_and_decomposed_names_are_one(void **state)
 	zpl_rele(mkfile(fs.root, "caf\xc3\xa9"));
 	assert_true(there(fs.root, "cafe\xcc\x81"));
 	assert_int_equal(
-	    zpl_create(fs.root, "cafe\xcc\x81", 0644, true, &zpl_root_cred, &zp, NULL), EEXIST);
+	    zpl_create(fs.root, "cafe\xcc\x81", 0644, true, &zpl_root_cred, &zp, NULL),
+	    EEXIST);
 	assert_int_equal(ren(fs.root, "caf\xc3\xa9", fs.root, "cafe\xcc\x81", 0), 0);
 	assert_int_equal(
-	    zpl_create(fs.root, "bad\xff", 0644, true, &zpl_root_cred, &zp, NULL), EILSEQ);
-	assert_int_equal(zpl_lookup(fs.root, "bad\xff", &zpl_root_cred, &zp, NULL, 0), EILSEQ);
+	    zpl_create(fs.root, "bad\xff", 0644, true, &zpl_root_cred, &zp, NULL),
+	    EILSEQ);
+	assert_int_equal(
+	    zpl_lookup(fs.root, "bad\xff", &zpl_root_cred, &zp, NULL, 0), EILSEQ);
 	fs_destroy(&fs);
 }
 
@@ -198,7 +203,9 @@ long_names_need_the_property(void **state)
 	zpl_rele(mkfile(fs.root, name));
 	name[255] = 'n';
 	name[256] = '\0';
-	assert_int_equal(zpl_create(fs.root, name, 0644, true, &zpl_root_cred, &zp, NULL), ENAMETOOLONG);
+	assert_int_equal(
+	    zpl_create(fs.root, name, 0644, true, &zpl_root_cred, &zp, NULL),
+	    ENAMETOOLONG);
 	fs.opts.zo_longname = true;
 	zpl_set_opts(fs.zv, &fs.opts);
 	zpl_rele(mkfile(fs.root, name));
@@ -207,7 +214,9 @@ long_names_need_the_property(void **state)
 	zpl_rele(mkfile(fs.root, name));
 	name[1023] = 'n';
 	name[1024] = '\0';
-	assert_int_equal(zpl_create(fs.root, name, 0644, true, &zpl_root_cred, &zp, NULL), ENAMETOOLONG);
+	assert_int_equal(
+	    zpl_create(fs.root, name, 0644, true, &zpl_root_cred, &zp, NULL),
+	    ENAMETOOLONG);
 	/* off again: what is there stays usable */
 	fs.opts.zo_longname = false;
 	zpl_set_opts(fs.zv, &fs.opts);
@@ -248,7 +257,7 @@ random_renames_match_the_model(void **state)
 {
 	fs_t fs;
 	znode_t *dir[NDIRS];
-	uint64_t where[NDIRS][NNAMES] = { { 0 } };
+	uint64_t where[NDIRS][NNAMES] = {{0}};
 	uint64_t r = test_seed | 1;
 	char n1[16], n2[16];
 	fs_make(&fs, NULL);
@@ -267,7 +276,8 @@ random_renames_match_the_model(void **state)
 		int err;
 		switch ((r >> 56) % 5) {
 		case 0:
-			err = zpl_create(dir[a], n1, 0644, true, &zpl_root_cred, &zp, NULL);
+			err = zpl_create(
+			    dir[a], n1, 0644, true, &zpl_root_cred, &zp, NULL);
 			assert_int_equal(err, *s != 0 ? EEXIST : 0);
 			if (err == 0) {
 				*s = zpl_object(zp);
@@ -311,7 +321,8 @@ random_renames_match_the_model(void **state)
 		for (int i = 0; i < NNAMES; i++) {
 			znode_t *zp;
 			snprintf(n1, sizeof(n1), "n%d", i);
-			const int err = zpl_lookup(dir[a], n1, &zpl_root_cred, &zp, NULL, 0);
+			const int err =
+			    zpl_lookup(dir[a], n1, &zpl_root_cred, &zp, NULL, 0);
 			assert_int_equal(err, where[a][i] != 0 ? 0 : ENOENT);
 			if (err == 0) {
 				assert_int_equal(zpl_object(zp), where[a][i]);
@@ -324,15 +335,15 @@ random_renames_match_the_model(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(rename_moves_and_replaces),
-	cmocka_unit_test(rename_of_directories_keeps_the_tree_a_tree),
-	cmocka_unit_test(whiteout_stays_under_the_old_name),
-	cmocka_unit_test(sticky_directories_protect_the_files_of_others),
-	cmocka_unit_test(insensitive_names_match_in_any_case),
-	cmocka_unit_test(mixed_is_sensitive_for_us),
-	cmocka_unit_test(composed_and_decomposed_names_are_one),
-	cmocka_unit_test(long_names_need_the_property),
-	cmocka_unit_test(control_directory_name_is_taken_in_the_root),
-	cmocka_unit_test(random_renames_match_the_model),
+    cmocka_unit_test(rename_moves_and_replaces),
+    cmocka_unit_test(rename_of_directories_keeps_the_tree_a_tree),
+    cmocka_unit_test(whiteout_stays_under_the_old_name),
+    cmocka_unit_test(sticky_directories_protect_the_files_of_others),
+    cmocka_unit_test(insensitive_names_match_in_any_case),
+    cmocka_unit_test(mixed_is_sensitive_for_us),
+    cmocka_unit_test(composed_and_decomposed_names_are_one),
+    cmocka_unit_test(long_names_need_the_property),
+    cmocka_unit_test(control_directory_name_is_taken_in_the_root),
+    cmocka_unit_test(random_renames_match_the_model),
 };
 ZPL_TEST_MAIN(tests)

@@ -1,4 +1,5 @@
-/* What only a real pool can show: accounting of owners, quotas that bite, statfs, a large directory. */
+/* What only a real pool can show: accounting of owners, quotas that bite, statfs, a
+ * large directory. */
 #include "zpl_test.h"
 
 typedef struct sums {
@@ -41,7 +42,7 @@ owners_are_charged_exactly(void **state)
 {
 	fs_t fs;
 	static uint8_t data[300000];
-	sums_t want, got = { { 0 } };
+	sums_t want, got = {{0}};
 	uint64_t v;
 	znode_t *zp;
 	fs_make(&fs, NULL);
@@ -50,10 +51,13 @@ owners_are_charged_exactly(void **state)
 	for (int i = 0; i < 60; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "f%d", i);
-		assert_int_equal(zpl_create(fs.root, name, 0644, true, i % 2 ? &alice : &bob, &zp, NULL), 0);
+		assert_int_equal(zpl_create(fs.root, name, 0644, true,
+				     i % 2 ? &alice : &bob, &zp, NULL),
+		    0);
 		put(zp, 0, data, (size_t)i * 5000);
 		if (i % 7 == 0)
-			VERIFY0(zpl_xattr_set(zp, "user.x", data, 3000, 0, &zpl_root_cred));
+			VERIFY0(
+			    zpl_xattr_set(zp, "user.x", data, 3000, 0, &zpl_root_cred));
 		zpl_rele(zp);
 	}
 	fs_remount(&fs);
@@ -65,8 +69,9 @@ owners_are_charged_exactly(void **state)
 			continue;
 		}
 		zp = walk(&fs, name);
-		const zpl_attr_t za = { .za_mask = ZPL_AT_UID | ZPL_AT_SIZE, .za_uid = 1001,
-			.za_size = 100 };
+		const zpl_attr_t za = {.za_mask = ZPL_AT_UID | ZPL_AT_SIZE,
+		    .za_uid = 1001,
+		    .za_size = 100};
 		VERIFY0(zpl_setattr(zp, &za, &zpl_root_cred, NULL));
 		zpl_rele(zp);
 	}
@@ -85,19 +90,22 @@ owners_are_charged_exactly(void **state)
 	/* a limit below that, and alice gets no further */
 	VERIFY0(zpl_set_userquota(fs.os, ZPL_USERQUOTA, 1000, want.bytes[1]));
 	zp = walk(&fs, "f1");
-	const struct iovec iov = { data, 10 };
+	const struct iovec iov = {data, 10};
 	size_t done;
 	assert_int_equal(zpl_write(zp, 0, &iov, 1, 0, &done, NULL, &alice), EDQUOT);
-	VERIFY0(zpl_set_userquota(fs.os, ZPL_USERQUOTA, 1000, want.bytes[1] + (1 << 20)));
+	VERIFY0(
+	    zpl_set_userquota(fs.os, ZPL_USERQUOTA, 1000, want.bytes[1] + (1 << 20)));
 	assert_int_equal(zpl_write(zp, 0, &iov, 1, 0, &done, NULL, &alice), 0);
 	zpl_rele(zp);
 	VERIFY0(zpl_set_userquota(fs.os, ZPL_USEROBJQUOTA, 1001, want.objects[2]));
-	assert_int_equal(zpl_create(fs.root, "more", 0644, true, &bob, &zp, NULL), EDQUOT);
+	assert_int_equal(
+	    zpl_create(fs.root, "more", 0644, true, &bob, &zp, NULL), EDQUOT);
 	fs_destroy(&fs);
 }
 
 static bool
-count_entries(void *arg, const char *name, size_t len, uint64_t obj, uint8_t type, uint64_t next)
+count_entries(
+    void *arg, const char *name, size_t len, uint64_t obj, uint8_t type, uint64_t next)
 {
 	++*(uint64_t *)arg;
 	return (true);
@@ -134,7 +142,7 @@ a_large_directory(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(owners_are_charged_exactly),
-	cmocka_unit_test(a_large_directory),
+    cmocka_unit_test(owners_are_charged_exactly),
+    cmocka_unit_test(a_large_directory),
 };
 ZPL_TEST_MAIN(tests)

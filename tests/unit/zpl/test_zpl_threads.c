@@ -25,7 +25,8 @@ rnd(worker_t *w)
 }
 
 static bool
-ignore_entry(void *arg, const char *name, size_t len, uint64_t obj, uint8_t type, uint64_t next)
+ignore_entry(
+    void *arg, const char *name, size_t len, uint64_t obj, uint8_t type, uint64_t next)
 {
 	uint64_t *n = arg;
 	return ((*n)++ < 50);
@@ -36,7 +37,7 @@ static void
 write_and_read(worker_t *w, znode_t *zp)
 {
 	uint8_t buf[3000];
-	const struct iovec iov = { buf, sizeof(buf) };
+	const struct iovec iov = {buf, sizeof(buf)};
 	size_t done = 0;
 
 	memset(buf, (int)rnd(w), sizeof(buf));
@@ -74,20 +75,23 @@ one_step(worker_t *w)
 	case 4:
 		err = zpl_rename(d, n1, d2, n2, rnd(w) % 2 ? 0 : 2, &zpl_root_cred);
 		VERIFY(err == 0 || err == ENOENT || err == EISDIR || err == ENOTDIR ||
-		    err == ENOTEMPTY || err == EINVAL);
+		       err == ENOTEMPTY || err == EINVAL);
 		break;
 	case 5:
 		if (zpl_lookup(d, n1, &zpl_root_cred, &zp, NULL, 0) == 0) {
 			err = zpl_link(d2, zp, n2, &zpl_root_cred);
-			VERIFY(err == 0 || err == EEXIST || err == ENOENT || err == EPERM);
+			VERIFY(
+			    err == 0 || err == EEXIST || err == ENOENT || err == EPERM);
 			zpl_rele(zp);
 		}
 		break;
 	case 6:
 		if (zpl_lookup(d, n1, &zpl_root_cred, &zp, NULL, 0) == 0) {
-			err = zpl_xattr_set(zp, "user.a", n1, 3 + rnd(w) % 10, 0, &zpl_root_cred);
+			err = zpl_xattr_set(
+			    zp, "user.a", n1, 3 + rnd(w) % 10, 0, &zpl_root_cred);
 			VERIFY(err == 0);
-			err = zpl_xattr_get(zp, "user.a", NULL, 0, &len, &zpl_root_cred);
+			err =
+			    zpl_xattr_get(zp, "user.a", NULL, 0, &len, &zpl_root_cred);
 			VERIFY(err == 0);
 			zpl_rele(zp);
 		}
@@ -95,7 +99,8 @@ one_step(worker_t *w)
 	case 7:
 		if (zpl_mkdir(d, n1, 0755, &zpl_root_cred, &zp) == 0) {
 			znode_t *in;
-			if (zpl_create(zp, "x", 0644, true, &zpl_root_cred, &in, NULL) == 0)
+			if (zpl_create(
+				zp, "x", 0644, true, &zpl_root_cred, &in, NULL) == 0)
 				zpl_rele(in);
 			err = zpl_unlink(zp, "x", &zpl_root_cred);
 			VERIFY(err == 0 || err == ENOENT);
@@ -111,18 +116,19 @@ one_step(worker_t *w)
 		break;
 	case 10:
 		if (zpl_lookup(d, n1, &zpl_root_cred, &zp, NULL, 0) == 0) {
-			zpl_attr_t za = { .za_mask = ZPL_AT_MODE | ZPL_AT_MTIME_NOW,
-				.za_mode = (uint32_t)rnd(w) & 0777 };
+			zpl_attr_t za = {.za_mask = ZPL_AT_MODE | ZPL_AT_MTIME_NOW,
+			    .za_mode = (uint32_t)rnd(w) & 0777};
 			VERIFY0(zpl_setattr(zp, &za, &zpl_root_cred, &za));
 			if (zpl_type(zp) == S_IFREG)
-				VERIFY0(zpl_truncate(zp, rnd(w) % 9000, &zpl_root_cred));
+				VERIFY0(
+				    zpl_truncate(zp, rnd(w) % 9000, &zpl_root_cred));
 			VERIFY0(zpl_getattr(zp, &za));
 			zpl_rele(zp);
 		}
 		break;
 	default: {
 		char line[10];
-		const struct iovec iov = { line, sizeof(line) };
+		const struct iovec iov = {line, sizeof(line)};
 		memset(line, 'a' + (int)(rnd(w) % 26), sizeof(line));
 		size_t done;
 		VERIFY0(zpl_write(
@@ -167,8 +173,10 @@ run(bool with_suspend)
 	}
 	znode_t *log = mkfile(fs.root, "log");
 	for (int i = 0; i <= NTHREADS; i++)
-		w[i] = (worker_t){ .fs = &fs, .dirs = dirs, .rng = test_seed * 31 + (uint64_t)i,
-			.log = log };
+		w[i] = (worker_t){.fs = &fs,
+		    .dirs = dirs,
+		    .rng = test_seed * 31 + (uint64_t)i,
+		    .log = log};
 	for (int i = 0; i < NTHREADS; i++)
 		t[i] = thread_create("worker", work, &w[i]);
 	if (with_suspend)
@@ -201,7 +209,7 @@ suspend_and_resume_under_load(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(threads_share_a_file_system),
-	cmocka_unit_test(suspend_and_resume_under_load),
+    cmocka_unit_test(threads_share_a_file_system),
+    cmocka_unit_test(suspend_and_resume_under_load),
 };
 ZPL_TEST_MAIN(tests)

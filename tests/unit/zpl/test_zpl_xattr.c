@@ -12,7 +12,8 @@ expect(znode_t *zp, const char *name, const void *v, size_t len)
 {
 	static uint8_t buf[70000];
 	size_t got = 0;
-	assert_int_equal(zpl_xattr_get(zp, name, buf, sizeof(buf), &got, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_get(zp, name, buf, sizeof(buf), &got, &zpl_root_cred), 0);
 	assert_int_equal(got, len);
 	assert_memory_equal(buf, v, len);
 }
@@ -21,7 +22,8 @@ static void
 gone(znode_t *zp, const char *name)
 {
 	size_t len;
-	assert_int_equal(zpl_xattr_get(zp, name, NULL, 0, &len, &zpl_root_cred), ENODATA);
+	assert_int_equal(
+	    zpl_xattr_get(zp, name, NULL, 0, &len, &zpl_root_cred), ENODATA);
 }
 
 static void
@@ -43,7 +45,8 @@ set_get_list_remove(void **state)
 		assert_int_equal(xset(f, "security.selinux", "ctx", 3, 0), 0);
 		assert_int_equal(xset(f, "trusted.t", "t", 1, 0), 0);
 		assert_int_equal(xset(f, "nonsense", "t", 1, 0), EOPNOTSUPP);
-		assert_int_equal(xset(f, "system.posix_acl_access", "t", 1, 0), EOPNOTSUPP);
+		assert_int_equal(
+		    xset(f, "system.posix_acl_access", "t", 1, 0), EOPNOTSUPP);
 		assert_int_equal(
 		    zpl_xattr_set(f, "trusted.u", "t", 1, 0, &alice), EPERM);
 		zpl_rele(f);
@@ -54,15 +57,19 @@ set_get_list_remove(void **state)
 		expect(f, "trusted.t", "t", 1);
 		assert_int_equal(zpl_xattr_list(f, NULL, 0, &len, &zpl_root_cred), 0);
 		assert_int_equal(len, 7 + 7 + 17 + 10);
-		assert_int_equal(zpl_xattr_list(f, list, 10, &len, &zpl_root_cred), ERANGE);
-		assert_int_equal(zpl_xattr_list(f, list, sizeof(list), &len, &alice), 0);
+		assert_int_equal(
+		    zpl_xattr_list(f, list, 10, &len, &zpl_root_cred), ERANGE);
+		assert_int_equal(
+		    zpl_xattr_list(f, list, sizeof(list), &len, &alice), 0);
 		assert_int_equal(len, 7 + 7 + 17);
 		char c;
-		assert_int_equal(zpl_xattr_get(f, "user.a", &c, 1, &len, &alice), ERANGE);
+		assert_int_equal(
+		    zpl_xattr_get(f, "user.a", &c, 1, &len, &alice), ERANGE);
 		assert_int_equal(xset(f, "user.a", "longer than before", 18, 2), 0);
 		expect(f, "user.a", "longer than before", 18);
 		assert_int_equal(zpl_xattr_remove(f, "user.a", &zpl_root_cred), 0);
-		assert_int_equal(zpl_xattr_remove(f, "user.a", &zpl_root_cred), ENODATA);
+		assert_int_equal(
+		    zpl_xattr_remove(f, "user.a", &zpl_root_cred), ENODATA);
 		gone(f, "user.a");
 		zpl_rele(f);
 		const uint64_t before = fs_objects(&fs);
@@ -79,9 +86,9 @@ static void
 packed_form_is_the_reference_s(void **state)
 {
 	/* format/04 §2.7: "user.d" = "dir value", 60 bytes */
-	static const uint8_t want[60] = { 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x28, 0, 0,
-		0, 0x28, 0, 0, 0, 6, 'u', 's', 'e', 'r', '.', 'd', 0, 0, 0, 0, 0, 0xa, 0, 0, 0, 9,
-		'd', 'i', 'r', ' ', 'v', 'a', 'l', 'u', 'e' };
+	static const uint8_t want[60] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+	    0x28, 0, 0, 0, 0x28, 0, 0, 0, 6, 'u', 's', 'e', 'r', '.', 'd', 0, 0, 0, 0,
+	    0, 0xa, 0, 0, 0, 9, 'd', 'i', 'r', ' ', 'v', 'a', 'l', 'u', 'e'};
 	fs_t fs;
 	void *buf;
 	uint32_t len;
@@ -153,22 +160,29 @@ names_of_other_platforms(void **state)
 	fs_make(&fs, NULL);
 	znode_t *f = mkfile(fs.root, "f");
 	/* as FreeBSD or macOS write it */
-	assert_int_equal(zpl_xattr_store(f, "com.apple.x", "mac", 3, 0, &zpl_root_cred), 0);
-	assert_int_equal(zpl_xattr_store(f, "freebsd:system:y", "b", 1, 0, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_store(f, "com.apple.x", "mac", 3, 0, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_store(f, "freebsd:system:y", "b", 1, 0, &zpl_root_cred), 0);
 	expect(f, "user.com.apple.x", "mac", 3);
-	assert_int_equal(zpl_xattr_list(f, list, sizeof(list), &len, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_list(f, list, sizeof(list), &len, &zpl_root_cred), 0);
 	assert_string_equal(list, "user.com.apple.x");
 	assert_int_equal(len, 17);
 	assert_int_equal(xset(f, "user.com.apple.x", "lin", 3, 2), 0);
-	assert_int_equal(zpl_xattr_list(f, list, sizeof(list), &len, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_list(f, list, sizeof(list), &len, &zpl_root_cred), 0);
 	assert_int_equal(len, 17);
 	expect(f, "user.com.apple.x", "lin", 3);
 	gone(f, "user.freebsd:system:y");
 	/* xattr=off hides them */
 	fs.opts.zo_xattr = ZPL_XATTR_OFF;
 	zpl_set_opts(fs.zv, &fs.opts);
-	assert_int_equal(zpl_xattr_get(f, "user.com.apple.x", NULL, 0, &len, &zpl_root_cred), EOPNOTSUPP);
-	assert_int_equal(zpl_xattr_list(f, list, sizeof(list), &len, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_xattr_get(f, "user.com.apple.x", NULL, 0, &len, &zpl_root_cred),
+	    EOPNOTSUPP);
+	assert_int_equal(
+	    zpl_xattr_list(f, list, sizeof(list), &len, &zpl_root_cred), 0);
 	assert_int_equal(len, 0);
 	zpl_rele(f);
 	fs_destroy(&fs);
@@ -202,27 +216,35 @@ posix_acls_and_modes_follow_each_other(void **state)
 	znode_t *f;
 	assert_int_equal(zpl_create(fs.root, "f", 0666, true, &alice, &f, NULL), 0);
 	assert_int_equal(attr(f).za_mode & 0777, 0644);
-	static const uint16_t ext[5][2] = { { 1, 6 }, { 2, 7 }, { 4, 4 }, { 0x10, 5 }, { 0x20, 0 } };
-	static const uint32_t ids[5] = { ~0u, 1001, ~0u, ~0u, ~0u };
+	static const uint16_t ext[5][2] = {
+	    {1, 6}, {2, 7}, {4, 4}, {0x10, 5}, {0x20, 0}};
+	static const uint32_t ids[5] = {~0u, 1001, ~0u, ~0u, ~0u};
 	len = make_acl(acl, 5, ext, ids);
-	assert_int_equal(zpl_xattr_set(f, "system.posix_acl_access", acl, len, 0, &bob), EPERM);
-	assert_int_equal(zpl_xattr_set(f, "system.posix_acl_access", acl, len - 8, 0, &alice), EINVAL);
-	assert_int_equal(zpl_xattr_set(f, "system.posix_acl_access", acl, len, 0, &alice), 0);
+	assert_int_equal(
+	    zpl_xattr_set(f, "system.posix_acl_access", acl, len, 0, &bob), EPERM);
+	assert_int_equal(
+	    zpl_xattr_set(f, "system.posix_acl_access", acl, len - 8, 0, &alice),
+	    EINVAL);
+	assert_int_equal(
+	    zpl_xattr_set(f, "system.posix_acl_access", acl, len, 0, &alice), 0);
 	assert_int_equal(attr(f).za_mode & 0777, 0650);
-	const zpl_attr_t za = { .za_mask = ZPL_AT_MODE, .za_mode = 0604 };
+	const zpl_attr_t za = {.za_mask = ZPL_AT_MODE, .za_mode = 0604};
 	assert_int_equal(zpl_setattr(f, &za, &alice, NULL), 0);
-	assert_int_equal(zpl_xattr_get(f, "system.posix_acl_access", back, 64, &got, &alice), 0);
+	assert_int_equal(
+	    zpl_xattr_get(f, "system.posix_acl_access", back, 64, &got, &alice), 0);
 	assert_int_equal(got, len);
 	assert_int_equal(back[4 + 8 * 3 + 2], 0); /* mask */
 	assert_int_equal(back[4 + 8 * 4 + 2], 4); /* other */
 	/* one that says no more than a mode is not kept */
-	static const uint16_t plain[3][2] = { { 1, 7 }, { 4, 5 }, { 0x20, 1 } };
-	static const uint32_t none[3] = { ~0u, ~0u, ~0u };
+	static const uint16_t plain[3][2] = {{1, 7}, {4, 5}, {0x20, 1}};
+	static const uint32_t none[3] = {~0u, ~0u, ~0u};
 	len = make_acl(acl, 3, plain, none);
-	assert_int_equal(zpl_xattr_set(f, "system.posix_acl_access", acl, len, 0, &alice), 0);
+	assert_int_equal(
+	    zpl_xattr_set(f, "system.posix_acl_access", acl, len, 0, &alice), 0);
 	assert_int_equal(attr(f).za_mode & 0777, 0751);
 	gone(f, "system.posix_acl_access");
-	assert_int_equal(zpl_xattr_set(f, "system.posix_acl_default", acl, len, 0, &alice), EACCES);
+	assert_int_equal(
+	    zpl_xattr_set(f, "system.posix_acl_default", acl, len, 0, &alice), EACCES);
 	zpl_rele(f);
 	fs_destroy(&fs);
 }
@@ -238,8 +260,9 @@ default_acls_replace_the_umask(void **state)
 	fs.opts.zo_acltype = ZPL_ACL_POSIX;
 	zpl_set_opts(fs.zv, &fs.opts);
 	znode_t *d = mkdirz(fs.root, "d");
-	static const uint16_t ext[5][2] = { { 1, 7 }, { 2, 6 }, { 4, 7 }, { 0x10, 7 }, { 0x20, 5 } };
-	static const uint32_t ids[5] = { ~0u, 1001, ~0u, ~0u, ~0u };
+	static const uint16_t ext[5][2] = {
+	    {1, 7}, {2, 6}, {4, 7}, {0x10, 7}, {0x20, 5}};
+	static const uint32_t ids[5] = {~0u, 1001, ~0u, ~0u, ~0u};
 	const size_t len = make_acl(acl, 5, ext, ids);
 	assert_int_equal(xset(d, "system.posix_acl_default", acl, len, 0), 0);
 	assert_int_equal(zpl_create(d, "f", 0666, true, &alice, &zp, NULL), 0);
@@ -250,7 +273,8 @@ default_acls_replace_the_umask(void **state)
 	VERIFY0(zpl_acl_get(zp, &nacl));
 	assert_int_equal(zpl_acl_mode(&nacl, 0, 0, 0, NULL), 0666);
 	zpl_acl_fini(&nacl);
-	assert_int_equal(zpl_xattr_get(zp, "system.posix_acl_access", back, 64, &got, &alice), 0);
+	assert_int_equal(
+	    zpl_xattr_get(zp, "system.posix_acl_access", back, 64, &got, &alice), 0);
 	assert_int_equal(got, len);
 	zpl_rele(zp);
 	assert_int_equal(zpl_mkdir(d, "sub", 0777, &alice, &zp), 0);
@@ -262,11 +286,11 @@ default_acls_replace_the_umask(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(set_get_list_remove),
-	cmocka_unit_test(packed_form_is_the_reference_s),
-	cmocka_unit_test(large_ones_move_to_the_directory),
-	cmocka_unit_test(names_of_other_platforms),
-	cmocka_unit_test(posix_acls_and_modes_follow_each_other),
-	cmocka_unit_test(default_acls_replace_the_umask),
+    cmocka_unit_test(set_get_list_remove),
+    cmocka_unit_test(packed_form_is_the_reference_s),
+    cmocka_unit_test(large_ones_move_to_the_directory),
+    cmocka_unit_test(names_of_other_platforms),
+    cmocka_unit_test(posix_acls_and_modes_follow_each_other),
+    cmocka_unit_test(default_acls_replace_the_umask),
 };
 ZPL_TEST_MAIN(tests)

@@ -1,6 +1,7 @@
 /*
- * Print everything in a pool, as the manifests of the fixtures list it (see the README beside them), or
- * compare with such a manifest. What is printed went through import, dsl, zap and zpl.
+ * Print everything in a pool, as the manifests of the fixtures list it (see the README
+ *beside them), or compare with such a manifest. What is printed went through import,
+ *dsl, zap and zpl.
  *
  *	walk_manifest DIR                 print, sorted
  *	walk_manifest DIR MANIFEST        compare; exit 1 and show the first differences
@@ -33,7 +34,7 @@ compare_lines(const void *a, const void *b)
 	return (strcmp(*(char *const *)a, *(char *const *)b));
 }
 
-/* ---- one object as a line ------------------------------------------------------------- */
+/* ---- one object as a line -------------------------------------------- */
 
 typedef struct text {
 	char *s;
@@ -100,7 +101,7 @@ put_content(text_t *t, znode_t *zp, const zpl_attr_t *za)
 
 	EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
 	for (uint64_t off = 0; off < za->za_size && err == 0;) {
-		const struct iovec iov = { buf, sizeof(buf) };
+		const struct iovec iov = {buf, sizeof(buf)};
 		size_t done = 0;
 		err = zpl_read(zp, off, &iov, 1, &done, &zpl_root_cred);
 		EVP_DigestUpdate(ctx, buf, done);
@@ -120,7 +121,7 @@ static void
 put_xattrs(text_t *t, znode_t *zp)
 {
 	static char names[65536], value[65536];
-	lines_t ls = { 0 };
+	lines_t ls = {0};
 	size_t len = 0, vlen;
 	const size_t start = t->n;
 
@@ -137,8 +138,8 @@ put_xattrs(text_t *t, znode_t *zp)
 			put_fmt(t, ",");
 		put_escaped(t, ls.l[i], strlen(ls.l[i]), ",=");
 		put_fmt(t, "=");
-		const int e =
-		    zpl_xattr_get(zp, ls.l[i], value, sizeof(value), &vlen, &zpl_root_cred);
+		const int e = zpl_xattr_get(
+		    zp, ls.l[i], value, sizeof(value), &vlen, &zpl_root_cred);
 		if (e != 0) {
 			put_fmt(t, "!%d", e);
 		} else if (vlen <= 256) {
@@ -179,7 +180,7 @@ kind_of(uint32_t mode)
 static void
 object_line(lines_t *ls, const char *ds, const char *path, znode_t *zp)
 {
-	text_t t = { 0 };
+	text_t t = {0};
 	zpl_attr_t za;
 	char target[5000];
 	size_t len;
@@ -189,8 +190,8 @@ object_line(lines_t *ls, const char *ds, const char *path, znode_t *zp)
 	put_fmt(&t, "%s:", ds);
 	put_escaped(&t, path, strlen(path), "");
 	put_fmt(&t, "\t%c\t%04o\t%u\t%u\t%" PRIu64 "\t%" PRId64 ".%09ld\t", kind,
-	    za.za_mode & 07777, za.za_uid, za.za_gid, za.za_size, (int64_t)za.za_mtime.tv_sec,
-	    za.za_mtime.tv_nsec);
+	    za.za_mode & 07777, za.za_uid, za.za_gid, za.za_size,
+	    (int64_t)za.za_mtime.tv_sec, za.za_mtime.tv_nsec);
 	if (kind == 'f') {
 		put_content(&t, zp, &za);
 	} else if (kind == 'l') {
@@ -211,14 +212,15 @@ object_line(lines_t *ls, const char *ds, const char *path, znode_t *zp)
 	free(t.s);
 }
 
-/* ---- a file system -------------------------------------------------------------------- */
+/* ---- a file system --------------------------------------------------- */
 
 typedef struct names {
 	lines_t ls;
 } names_t;
 
 static bool
-collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type, uint64_t next)
+collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type,
+    uint64_t next)
 {
 	names_t *n = arg;
 	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
@@ -229,7 +231,7 @@ collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type, 
 static void
 walk_dir(lines_t *ls, const char *ds, const char *path, znode_t *dzp)
 {
-	names_t n = { { 0 } };
+	names_t n = {{0}};
 	uint64_t cookie = 0;
 	bool eof;
 
@@ -256,6 +258,26 @@ walk_dir(lines_t *ls, const char *ds, const char *path, znode_t *dzp)
 		free(n.ls.l[i]);
 	}
 	free(n.ls.l);
+}
+
+/* Every ZAP keeps the rules of format/02 §2.5; what does not is a line of its own. */
+static void
+verify_zaps(const char *ds, objset_t *os, lines_t *ls)
+{
+	uint64_t obj = 0;
+	while (dmu_object_next(os, &obj, false, 0) == 0) {
+		dmu_object_info_t doi;
+		char line[400];
+		if (dmu_object_info(os, obj, &doi) != 0 ||
+		    DMU_OT_BYTESWAP(doi.doi_type) != DMU_BSWAP_ZAP)
+			continue;
+		const int err = zap_verify(os, obj);
+		if (err == 0)
+			continue;
+		snprintf(line, sizeof(line), "%s: ZAP %" PRIu64 " of type %d is damaged: %s",
+		    ds, obj, (int)doi.doi_type, strerror(err));
+		add_line(ls, line);
+	}
 }
 
 static void
@@ -311,6 +333,7 @@ walk_fs(lines_t *ls, dsl_pool_t *dp, const char *name)
 			dsl_dataset_rele(ds, ls);
 		return;
 	}
+	verify_zaps(name, os, ls);
 	VERIFY0(zpl_root(zv, &root));
 	walk_dir(ls, name, "/", root);
 	zpl_rele(root);
@@ -318,7 +341,7 @@ walk_fs(lines_t *ls, dsl_pool_t *dp, const char *name)
 	dsl_dataset_rele(ds, ls);
 }
 
-/* ---- the pool ------------------------------------------------------------------------- */
+/* ---- the pool -------------------------------------------------------- */
 
 typedef struct tree {
 	dsl_pool_t *dp;
@@ -351,7 +374,7 @@ found_snapshot(void *arg, const char *name, uint64_t dsobj)
 static void
 collect_tree(dsl_pool_t *dp, const char *name, lines_t *names)
 {
-	tree_t t = { dp, name, names };
+	tree_t t = {dp, name, names};
 	dsl_dataset_t *ds;
 	dsl_dir_t *dd;
 
@@ -370,7 +393,7 @@ static int
 walk_pool(const char *dir, lines_t *ls)
 {
 	nvlist_t *found, *config, *unsup = NULL;
-	lines_t names = { 0 };
+	lines_t names = {0};
 	spa_t *spa;
 
 	int err = pool_search(&dir, 1, false, &found);
@@ -379,14 +402,15 @@ walk_pool(const char *dir, lines_t *ls)
 		fprintf(stderr, "no pool in %s\n", dir);
 		return (2);
 	}
-	err = pool_import(
-	    config, NULL, POOL_IMPORT_READONLY | POOL_IMPORT_FORCE, 0, NULL, &spa, &unsup);
+	err = pool_import(config, NULL, POOL_IMPORT_READONLY | POOL_IMPORT_FORCE, 0,
+	    NULL, &spa, &unsup);
 	nvlist_free(found);
 	if (err != 0) {
 		fprintf(stderr, "import: %s\n", strerror(err));
 		return (2);
 	}
 	dsl_pool_t *dp = spa->spa_dsl_pool;
+	verify_zaps("MOS", spa->spa_meta_objset, ls);
 	dsl_pool_config_enter(dp);
 	collect_tree(dp, spa->spa_name, &names);
 	dsl_pool_config_exit(dp);
@@ -425,27 +449,31 @@ compare(lines_t *got, lines_t *want)
 	size_t i = 0, j = 0, bad = 0;
 	qsort(want->l, want->n, sizeof(char *), compare_lines);
 	while (i < want->n || j < got->n) {
-		const int c = i == want->n ? 1 : j == got->n ? -1 : strcmp(want->l[i], got->l[j]);
+		const int c = i == want->n  ? 1
+			      : j == got->n ? -1
+					    : strcmp(want->l[i], got->l[j]);
 		if (c == 0) {
 			i++;
 			j++;
 			continue;
 		}
 		if (++bad <= 10)
-			printf("%c %.600s\n", c < 0 ? '-' : '+', c < 0 ? want->l[i] : got->l[j]);
+			printf("%c %.600s\n", c < 0 ? '-' : '+',
+			    c < 0 ? want->l[i] : got->l[j]);
 		if (c < 0)
 			i++;
 		else
 			j++;
 	}
-	printf("%zu objects expected, %zu found, %zu lines differ\n", want->n, got->n, bad);
+	printf("%zu objects expected, %zu found, %zu lines differ\n", want->n, got->n,
+	    bad);
 	return (bad != 0 || got->n == 0);
 }
 
 int
 main(int argc, char **argv)
 {
-	lines_t got = { 0 }, want = { 0 };
+	lines_t got = {0}, want = {0};
 
 	if (argc < 2)
 		return (2);
@@ -454,7 +482,8 @@ main(int argc, char **argv)
 	if (rc == 0) {
 		qsort(got.l, got.n, sizeof(char *), compare_lines);
 		if (argc > 2)
-			rc = read_manifest(argv[2], &want) != 0 ? 2 : compare(&got, &want);
+			rc = read_manifest(argv[2], &want) != 0 ? 2
+								: compare(&got, &want);
 		else
 			for (size_t i = 0; i < got.n; i++)
 				puts(got.l[i]);

@@ -1,11 +1,10 @@
 #include "zpl_test.h"
 
 uint64_t test_seed;
-static const uint32_t alice_groups[] = { 1000, 2000 };
+static const uint32_t alice_groups[] = {1000, 2000};
 const zpl_cred_t alice = {
-	.uid = 1000, .gid = 1000, .ngroups = 2, .groups = alice_groups, .umask = 022
-};
-const zpl_cred_t bob = { .uid = 1001, .gid = 1001, .umask = 022 };
+    .uid = 1000, .gid = 1000, .ngroups = 2, .groups = alice_groups, .umask = 022};
+const zpl_cred_t bob = {.uid = 1001, .gid = 1001, .umask = 022};
 
 uint64_t
 fs_objects(fs_t *fs)
@@ -24,7 +23,8 @@ walk(fs_t *fs, const char *path)
 
 	zpl_hold(zp);
 	snprintf(buf, sizeof(buf), "%s", path);
-	for (char *p = strtok_r(buf, "/", &save); p != NULL; p = strtok_r(NULL, "/", &save)) {
+	for (char *p = strtok_r(buf, "/", &save); p != NULL;
+	     p = strtok_r(NULL, "/", &save)) {
 		znode_t *next;
 		const int err = zpl_lookup(zp, p, &zpl_root_cred, &next, NULL, 0);
 		if (err != 0)
@@ -51,7 +51,8 @@ znode_t *
 mkfile(znode_t *dzp, const char *name)
 {
 	znode_t *zp;
-	assert_int_equal(zpl_create(dzp, name, 0644, true, &zpl_root_cred, &zp, NULL), 0);
+	assert_int_equal(
+	    zpl_create(dzp, name, 0644, true, &zpl_root_cred, &zp, NULL), 0);
 	return (zp);
 }
 
@@ -66,16 +67,17 @@ mkdirz(znode_t *dzp, const char *name)
 void
 put(znode_t *zp, uint64_t off, const void *data, size_t len)
 {
-	const struct iovec iov = { (void *)(uintptr_t)data, len };
+	const struct iovec iov = {(void *)(uintptr_t)data, len};
 	size_t done = 0;
-	assert_int_equal(zpl_write(zp, off, &iov, 1, 0, &done, NULL, &zpl_root_cred), 0);
+	assert_int_equal(
+	    zpl_write(zp, off, &iov, 1, 0, &done, NULL, &zpl_root_cred), 0);
 	assert_int_equal(done, len);
 }
 
 size_t
 get(znode_t *zp, uint64_t off, void *data, size_t len)
 {
-	const struct iovec iov = { data, len };
+	const struct iovec iov = {data, len};
 	size_t done = 0;
 	assert_int_equal(zpl_read(zp, off, &iov, 1, &done, &zpl_root_cred), 0);
 	return (done);
@@ -89,7 +91,7 @@ attr(znode_t *zp)
 	return (za);
 }
 
-/* ---- checking everything -------------------------------------------------------------- */
+/* ---- checking everything --------------------------------------------- */
 
 typedef struct census {
 	fs_t *fs;
@@ -105,7 +107,8 @@ typedef struct listing {
 } listing_t;
 
 static bool
-collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type, uint64_t next)
+collect(void *arg, const char *name, size_t len, uint64_t object, uint8_t type,
+    uint64_t next)
 {
 	listing_t *l = arg;
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
@@ -150,7 +153,7 @@ census_dir(census_t *c, znode_t *dzp)
 void
 check_fs(fs_t *fs)
 {
-	census_t c = { fs, NULL, 1 << 20 };
+	census_t c = {fs, NULL, 1 << 20};
 	uint64_t obj = 0, nunlinked, nameless = 0;
 
 	c.names = calloc(c.max, 1);
@@ -161,7 +164,8 @@ check_fs(fs_t *fs)
 			continue;
 		if (!(zp->z_flags & ZPL_F_XATTR) && obj != fs->zv->zv_root) {
 			if (zp->z_type == S_IFDIR)
-				assert_int_equal(c.names[obj], zp->z_links == 0 ? 0 : 1);
+				assert_int_equal(
+				    c.names[obj], zp->z_links == 0 ? 0 : 1);
 			else
 				assert_int_equal(c.names[obj], zp->z_links);
 		}

@@ -1,6 +1,7 @@
 /*
- * What the zpl tests share: short words for long calls, and a world to play in, which is the toy dmu
- * (zpl_world_toy.c) or a real pool in a file (zpl_world_pool.c): every story is told in both.
+ * What the zpl tests share: short words for long calls, and a world to play in, which
+ * is the toy dmu (zpl_world_toy.c) or a real pool in a file (zpl_world_pool.c): every
+ * story is told in both.
  */
 #ifndef TARN_ZPL_TEST_H
 #define TARN_ZPL_TEST_H
@@ -37,10 +38,10 @@ uint64_t fs_objects(fs_t *fs); /* allocated objects */
 /* Toy only: the n-th assignment from now fails; all pool features are on. */
 void fs_fail_assign(fs_t *fs, uint64_t n, int err);
 void fs_features(bool on);
-#define TOY_ONLY() \
-	do { \
-		if (!fs_is_toy) \
-			skip(); \
+#define TOY_ONLY()                                                                     \
+	do {                                                                           \
+		if (!fs_is_toy)                                                        \
+			skip();                                                        \
 	} while (0)
 
 extern const zpl_cred_t alice; /* uid 1000, gid 1000, groups 1000 2000 */
@@ -54,14 +55,15 @@ znode_t *mkdirz(znode_t *dzp, const char *name);
 void put(znode_t *zp, uint64_t off, const void *data, size_t len);
 size_t get(znode_t *zp, uint64_t off, void *data, size_t len);
 zpl_attr_t attr(znode_t *zp);
-/* Every count of the file system agrees with what is in it (links, sizes, unlinked set). */
+/* Every count of the file system agrees with what is in it (links, sizes, unlinked
+ * set). */
 void check_fs(fs_t *fs);
 
 int zpl_test_main(const struct CMUnitTest *tests, size_t n);
-#define ZPL_TEST_MAIN(tests) \
-	int main(void) \
-	{ \
-		return (zpl_test_main(tests, ARRAY_SIZE(tests))); \
+#define ZPL_TEST_MAIN(tests)                                                           \
+	int main(void)                                                                 \
+	{                                                                              \
+		return (zpl_test_main(tests, ARRAY_SIZE(tests)));                      \
 	}
 
 #endif

@@ -45,14 +45,18 @@ judge(void)
 	const char *src = getenv("TARN_SRC");
 	char cmd[2048], zdb[256];
 
-	(void)snprintf(zdb, sizeof(zdb), "%s/build/openzfs/bin/zdb", src != NULL ? src : ".");
+	(void)snprintf(
+	    zdb, sizeof(zdb), "%s/build/openzfs/bin/zdb", src != NULL ? src : ".");
 	if (access(zdb, X_OK) != 0) {
 		printf("no reference zdb: not judged\n");
 		return;
 	}
-	/* all blocks with their checksums, no leak; then every object of every dataset */
+	/*
+	 * all blocks with their checksums, no leak; then every object of every dataset
+	 */
 	(void)snprintf(cmd, sizeof(cmd),
-	    "%s -e -p %s -bcc tank > %s/zdb.out 2>&1 && grep -q 'No leaks' %s/zdb.out && "
+	    "%s -e -p %s -bcc tank > %s/zdb.out 2>&1 && grep -q 'No leaks' %s/zdb.out "
+	    "&& "
 	    "%s -e -p %s -dddd tank > %s/zdb.out 2>&1",
 	    zdb, dir, dir, dir, zdb, dir, dir);
 	const int rc = system(cmd);
