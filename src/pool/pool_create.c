@@ -7,6 +7,7 @@
 #include "vdev/vdev_label.h"
 #include "zpl/zpl.h"
 #include <sys/utsname.h>
+#include <unistd.h>
 
 typedef struct create_fs_arg {
 	const nvlist_t *cfa_props;
@@ -28,7 +29,8 @@ create_root_fs(objset_t *os, void *arg, dmu_tx_t *tx)
 			fnvlist_add_uint64(zplprops, names[i], v);
 	fnvlist_add_boolean_value(zplprops, "project_quota",
 	    spa_feature_is_enabled(cfa->cfa_spa, SPA_FEATURE_PROJECT_QUOTA));
-	VERIFY0(zpl_create_fs(os, zplprops, 0, 0, tx));
+	/* An ordinary user's pool is his to write in; root's is root's. */
+	VERIFY0(zpl_create_fs(os, zplprops, geteuid(), getegid(), tx));
 	nvlist_free(zplprops);
 }
 

@@ -1,5 +1,6 @@
 /* Requests about datasets (proto.h). */
 #include <limits.h>
+#include <unistd.h>
 #include "serve/serve_impl.h"
 
 /* ---- listing --------------------------------------------------------------------------------- */
@@ -202,7 +203,7 @@ create_fs(objset_t *os, void *arg, dmu_tx_t *tx)
 {
 	create_arg_t *ca = arg;
 
-	VERIFY0(zpl_create_fs(os, ca->ca_zplprops, 0, 0, tx));
+	VERIFY0(zpl_create_fs(os, ca->ca_zplprops, geteuid(), getegid(), tx));
 }
 
 /* What the new file system's master node says: given, else as the parent's (format/04 §1.1). */
