@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "serve/fuse_impl.h"
 
@@ -296,6 +297,8 @@ worker_main(void *arg)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, WAKE_SIGNAL);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	/* Memory the kernel wants to free by writing to us must not be waited for here. */
+	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	fuse_this_worker = fw;
 	int fd = clone_connection(ff->ff_fd);
 	mutex_enter(&ff->ff_lock);

@@ -298,6 +298,11 @@ zpl_get_opts(zfsvfs_t *zv, zpl_opts_t *zo)
 	zo->zo_ctldir = true;
 }
 
+void
+zpl_set_opts(zfsvfs_t *zv, const zpl_opts_t *zo)
+{
+}
+
 int
 zpl_root(zfsvfs_t *zv, znode_t **zpp)
 {

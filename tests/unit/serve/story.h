@@ -58,8 +58,20 @@ const char *at(const world_t *w, const char *name);
 /* Write and read whole files. */
 void put_file(const world_t *w, const char *name, const void *data, size_t len);
 void expect_file(const world_t *w, const char *name, const void *data, size_t len);
-/* Run func in a child as an ordinary user; its result. */
+/*
+ * Run func in a child as this user; its result. In the child TRY() is what assert is elsewhere. Mappings
+ * of files belong into a child: munmap() waits for the server with the address space locked, and a
+ * server that shares it may need that lock.
+ */
 int as_user(uid_t uid, gid_t gid, int (*func)(world_t *w), world_t *w);
+#define TRY(c) \
+	do { \
+		if (!(c)) { \
+			printf("%s:%d: %s (%s)\n", __func__, __LINE__, #c, strerror(errno)); \
+			fflush(stdout); \
+			_exit(1); \
+		} \
+	} while (0)
 /* Wait (not for ever) until a counter of the callback has this value. */
 void wait_gone(world_t *w, int n);
 int story_main(const struct CMUnitTest *tests, size_t n);

@@ -377,41 +377,52 @@ access_times_are_noted_at_open(void **state)
 	assert_true(st.st_atim.tv_sec > 1000000000);
 }
 
+static uint8_t map_data[65536];
+
+static int
+map_and_write(world_t *w)
+{
+	char buf[8];
+	int fd = open(at(w, "f"), O_RDWR);
+
+	TRY(fd >= 0);
+	uint8_t *p = mmap(NULL, sizeof (map_data), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	TRY(p != MAP_FAILED);
+	TRY(memcmp(p, map_data, sizeof (map_data)) == 0);
+	memcpy(p + 5000, "mapped", 6);
+	TRY(pread(fd, buf, 6, 5000) == 6);
+	TRY(memcmp(buf, "mapped", 6) == 0);
+	TRY(pwrite(fd, "written", 7, 9000) == 7);
+	TRY(memcmp(p + 9000, "written", 7) == 0);
+	TRY(msync(p, sizeof (map_data), MS_SYNC) == 0);
+	memcpy(p + 40000, "later", 5); /* written when it is unmapped */
+	TRY(munmap(p, sizeof (map_data)) == 0);
+	TRY(close(fd) == 0);
+	return (0);
+}
+
 static void
 mappings_are_shared(void **state)
 {
 	world_t *w = *state;
-	static uint8_t data[65536];
-	char buf[8];
-
-	fill(data, sizeof (data), 5);
-	put_file(w, "f", data, sizeof (data));
-	int fd = open(at(w, "f"), O_RDWR);
-	assert_true(fd >= 0);
-	uint8_t *p = mmap(NULL, sizeof (data), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(p, MAP_FAILED);
-	assert_memory_equal(p, data, sizeof (data));
-	memcpy(p + 5000, "mapped", 6);
-	assert_int_equal(pread(fd, buf, 6, 5000), 6);
-	assert_memory_equal(buf, "mapped", 6);
-	assert_int_equal(pwrite(fd, "written", 7, 9000), 7);
-	assert_memory_equal(p + 9000, "written", 7);
-	assert_ok(msync(p, sizeof (data), MS_SYNC));
-	assert_ok(munmap(p, sizeof (data)));
-	assert_ok(close(fd));
-	memcpy(data + 5000, "mapped", 6);
-	memcpy(data + 9000, "written", 7);
-	/* And it has arrived: the file system itself says so. */
-	znode_t *root, *zp;
-	static uint8_t back[sizeof (data)];
+	static uint8_t back[sizeof (map_data)];
 	struct iovec iov = { back, sizeof (back) };
+	znode_t *root, *zp;
 	size_t done;
+
+	fill(map_data, sizeof (map_data), 5);
+	put_file(w, "f", map_data, sizeof (map_data));
+	assert_int_equal(as_user(0, 0, map_and_write, w), 0);
+	memcpy(map_data + 5000, "mapped", 6);
+	memcpy(map_data + 9000, "written", 7);
+	memcpy(map_data + 40000, "later", 5);
+	/* It has arrived: the file system itself says so. */
 	assert_int_equal(zpl_root(w->zv, &root), 0);
 	assert_int_equal(zpl_lookup(root, "f", &zpl_root_cred, &zp, NULL, 0), 0);
 	assert_int_equal(zpl_read(zp, 0, &iov, 1, &done, &zpl_root_cred), 0);
 	zpl_rele(zp);
 	zpl_rele(root);
-	assert_memory_equal(back, data, sizeof (data));
+	assert_memory_equal(back, map_data, sizeof (map_data));
 }
 
 static void

@@ -102,6 +102,34 @@ unmounted_by_somebody_else(void **state)
 	assert_int_equal(w->gone, 1);
 }
 
+static int to_child[2], to_parent[2];
+
+/* Keeps the mount busy, with a mapping that has been changed, until it is told to look again. */
+static int
+keep_busy(world_t *w)
+{
+	char buf[4];
+	static char page[4096];
+	int fd = open(at(w, "f"), O_RDWR);
+
+	TRY(fd >= 0);
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	TRY(p != MAP_FAILED);
+	p[1] = 'B';
+	TRY(write(to_parent[1], "r", 1) == 1);
+	TRY(read(to_child[0], buf, 1) == 1);
+	/* Refused: all is still there. */
+	TRY(pread(fd, buf, 3, 0) == 3 && memcmp(buf, "aBc", 3) == 0);
+	TRY(write(to_parent[1], "r", 1) == 1);
+	TRY(read(to_child[0], buf, 1) == 1);
+	/* Forced: errors, and no hanging. */
+	TRY(fsync(fd) == -1);
+	TRY(pread(fd, page, sizeof (page), 1 << 20) == -1);
+	TRY(munmap(p, 4096) == 0);
+	(void)close(fd);
+	return (0);
+}
+
 static void
 a_busy_mount_stays_unless_forced(void **state)
 {
@@ -110,26 +138,25 @@ a_busy_mount_stays_unless_forced(void **state)
 	znode_t *root, *zp;
 	struct iovec iov = { buf, 3 };
 	size_t done;
+	int status;
 
 	put_file(w, "f", "abc", 3);
-	int fd = open(at(w, "f"), O_RDWR);
-	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(p, MAP_FAILED);
-	p[1] = 'B';
+	assert_ok(pipe(to_child));
+	assert_ok(pipe(to_parent));
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(keep_busy(w));
+	assert_int_equal(read(to_parent[0], buf, 1), 1);
 	assert_int_equal(fuse_fs_unmount(w->ff, false), EBUSY);
-	/* Still all there. */
-	assert_int_equal(pread(fd, buf, 3, 0), 3);
-	assert_memory_equal(buf, "aBc", 3);
 	put_file(w, "g", "1", 1);
+	assert_int_equal(write(to_child[1], "1", 1), 1);
+	assert_int_equal(read(to_parent[0], buf, 1), 1);
 	assert_int_equal(fuse_fs_unmount(w->ff, true), 0);
 	w->ff = NULL;
 	assert_errno(ENOENT, access(at(w, "f"), F_OK));
-	fd = fd; /* whoever goes on gets errors, and does not hang */
-	char big[4096];
-	assert_int_equal(fsync(fd), -1);
-	assert_int_equal(pread(fd, big, sizeof (big), 1 << 20), -1);
-	assert_ok(munmap(p, 4096));
-	(void)close(fd);
+	assert_int_equal(write(to_child[1], "2", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	/* What was in the mapping has been written before. */
 	assert_int_equal(zpl_root(w->zv, &root), 0);
 	assert_int_equal(zpl_lookup(root, "f", &zpl_root_cred, &zp, NULL, 0), 0);
@@ -138,6 +165,10 @@ a_busy_mount_stays_unless_forced(void **state)
 	zpl_rele(root);
 	assert_memory_equal(buf, "aBc", 3);
 	assert_int_equal(w->gone, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(close(to_child[i]));
+		assert_ok(close(to_parent[i]));
+	}
 }
 
 static void
@@ -426,6 +457,76 @@ trusted_attributes_are_roots(void **state)
 	assert_int_equal(as_user(1000, 1000, list_trusted, w), 0);
 }
 
+static int
+read_shared(world_t *w)
+{
+	char c;
+	int fd = open(at(w, "d/shared"), O_RDONLY);
+
+	return (fd >= 0 && read(fd, &c, 1) == 1 ? 0 : errno);
+}
+
+/* As setfacl(1) has it: a version, then entries of tag, permissions, id; little endian. */
+typedef struct acl_entry {
+	uint16_t tag, perm;
+	uint32_t id;
+} acl_entry_t;
+
+static void
+set_acl(const char *path, const char *name, acl_entry_t *entries, size_t n)
+{
+	uint8_t value[256];
+	uint32_t version = 2;
+
+	memcpy(value, &version, 4);
+	memcpy(value + 4, entries, n * sizeof (*entries));
+	assert_ok(setxattr(path, name, value, 4 + n * sizeof (*entries), 0));
+}
+
+static void
+access_lists_are_followed(void **state)
+{
+	world_t *w = *state;
+	acl_entry_t acl[] = { { 1, 6, ~0u }, { 2, 4, 1001 }, { 4, 0, ~0u }, { 0x10, 4, ~0u },
+		{ 0x20, 0, ~0u } };
+	acl_entry_t dflt[] = { { 1, 7, ~0u }, { 2, 5, 1001 }, { 4, 5, ~0u }, { 0x10, 7, ~0u },
+		{ 0x20, 0, ~0u } };
+	struct stat st;
+	zpl_opts_t zo;
+
+	if (story_is_fake)
+		skip(); /* it has none */
+	zpl_get_opts(w->zv, &zo);
+	zo.zo_acltype = ZPL_ACL_POSIX;
+	zpl_set_opts(w->zv, &zo);
+	w->opts.ffo_posix_acl = true;
+	story_mount(w);
+	assert_ok(mkdir(at(w, "d"), 0755));
+	put_file(w, "d/shared", "x", 1);
+	assert_ok(chmod(at(w, "d/shared"), 0600));
+	assert_int_equal(as_user(1001, 1001, read_shared, w), EACCES);
+	set_acl(at(w, "d/shared"), "system.posix_acl_access", acl, 5);
+	assert_int_equal(as_user(1001, 1001, read_shared, w), 0);
+	assert_int_equal(as_user(1002, 1002, read_shared, w), EACCES);
+	assert_ok(chmod(at(w, "d/shared"), 0600)); /* the mask */
+	assert_int_equal(as_user(1001, 1001, read_shared, w), EACCES);
+	assert_ok(stat(at(w, "d/shared"), &st));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_ok(removexattr(at(w, "d/shared"), "system.posix_acl_access"));
+	/* What a directory hands on counts instead of the umask. */
+	assert_ok(unlink(at(w, "d/shared")));
+	set_acl(at(w, "d"), "system.posix_acl_default", dflt, 5);
+	(void)umask(077);
+	int fd = open(at(w, "d/shared"), O_CREAT | O_WRONLY, 0666);
+	(void)umask(022);
+	assert_int_equal(write(fd, "y", 1), 1);
+	assert_ok(close(fd));
+	assert_int_equal(as_user(1001, 1001, read_shared, w), 0);
+	assert_int_equal(as_user(1002, 1002, read_shared, w), EACCES);
+	assert_ok(stat(at(w, "d/shared"), &st));
+	assert_int_equal(st.st_mode & 0777, 0660);
+}
+
 /* A world of one's own: mounted by an ordinary user, through the set-uid helper. */
 static int
 own_mount(world_t *w)
@@ -499,6 +600,7 @@ main(void)
 		STORY(permissions_are_kept),
 		STORY(an_ordinary_write_takes_the_suid_bit),
 		STORY(trusted_attributes_are_roots),
+		STORY_UNMOUNTED(access_lists_are_followed),
 	};
 
 	return (STORY_MAIN(tests));
