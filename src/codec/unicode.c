@@ -360,13 +360,20 @@ seq_upper_iota(u8_sequence_t *s)
 
 /* ---------------------------------------------------------- step 3: composition */
 
-/* Is there a starter, or a mark of the class of s[j] or above, at positions 1..j-1? */
+/*
+ * Is there a starter, or a mark of the class of s[j] or above, at positions 1..j-1? The
+ * starter s[k] itself does not stand between itself and its neighbour: U+01C6 becomes
+ * d, z, caron, and z and caron compose.
+ */
 static bool
-seq_blocked(const u8_sequence_t *s, unsigned j)
+seq_blocked(const u8_sequence_t *s, unsigned k, unsigned j)
 {
-	for (unsigned i = 1; i < j; i++)
+	for (unsigned i = 1; i < j; i++) {
+		if (i == k && j == k + 1)
+			continue;
 		if (s->class[i] == 0 || s->class[i] >= s->class[j])
 			return (true);
+	}
 	return (false);
 }
 
@@ -388,7 +395,7 @@ seq_compose_starter(const u8_sequence_t *s, unsigned k, u8_sequence_t *out)
 		/* A mark next to the starter is exempt from the test only at the start.
 		 */
 		const unsigned exempt = (s->class[j] == 0 ? k + 1 : 1);
-		if (!composed && j > exempt && seq_blocked(s, j)) {
+		if (!composed && j > exempt && seq_blocked(s, k, j)) {
 			seq_add(out, c);
 			continue;
 		}

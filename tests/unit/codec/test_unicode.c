@@ -71,6 +71,8 @@ odd_cases_are_reproduced(void **state)
 	assert_prep("e18480 e38592", U8_TEXTPREP_NFKC, "e18480 e185a4");
 	/* 2105 0323 -> 0063 002F 006F 0323 */
 	assert_prep("e28485 cca3", U8_TEXTPREP_NFKC, "63 2f 6f cca3");
+	/* 01C6 -> 0064 017E: the second of two starters composes with its neighbour */
+	assert_prep("c786 c785 c784", U8_TEXTPREP_NFKC, "64 c5be 44 c5be 44 c5bd");
 	/* 0308 FEF7 0DCA -> 0308 0644 0627 0DCA 0654 */
 	assert_prep(
 	    "cc88 efbbb7 e0b78a", U8_TEXTPREP_NFKC, "cc88 d984 d8a7 e0b78a d994");
